@@ -1,0 +1,8 @@
+"""`rearank retrieve`: measure runs against judgements."""
+
+EXAMPLES = ""
+
+
+def command() -> None:
+    """Measure runs against relevance judgements."""
+    raise NotImplementedError

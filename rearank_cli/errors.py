@@ -1,0 +1,44 @@
+"""The errors that a person is meant to read.
+
+`RearankError` (exit 2: bad input or usage)
+  `EngineError` (exit 1: the engine or a server failed; finished work is kept)
+    `PromptTooLong` (one prompt does not fit; the reranker shortens its passages and asks again)
+
+`cli.main` turns them into one message and one hint on stderr. Nothing else may end a command.
+"""
+
+
+class RearankError(Exception):
+    """A failure that the user can understand and act upon.
+
+    `message` says what happened, as `place: expected …, found …` where there is a place;
+    `hint` says what to do about it and may be empty.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Keep the message and the hint apart, so that they can be printed apart."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class EngineError(RearankError):
+    """The language model, or the server that runs it, failed."""
+
+    exit_code = 1
+
+
+class PromptTooLong(EngineError):
+    """A prompt leaves no room for its answer.
+
+    `tokens` is the length of the prompt and `limit` the longest prompt that would have fitted,
+    both in tokens; `tokens` is 0 where a server does not tell.
+    """
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        """Say how long the prompt is and how long it may be."""
+        super().__init__(f"the prompt has {tokens} tokens, the model takes at most {limit}")
+        self.tokens = tokens
+        self.limit = limit

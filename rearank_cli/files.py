@@ -1,0 +1,161 @@
+"""Reading and writing text files as a filter does: `-`, gzip, byte order marks, atomic outputs."""
+
+import gzip
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TextIO
+
+from rearank_cli.errors import RearankError
+
+STDIO = "-"
+_BOM = b"\xef\xbb\xbf"
+
+
+def display_name(path: str | os.PathLike[str], standard: str = "<stdin>") -> str:
+    """Return the name of a file as error messages show it."""
+    return standard if str(path) == STDIO else str(path)
+
+
+def reason(error: BaseException) -> str:
+    """Return the short text of a system error, without its number and path."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+
+
+@contextmanager
+def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file for reading: `-` is stdin, and gzip is recognised by its name.
+
+    Raises `RearankError` naming the file when it cannot be opened or read.
+    """
+    name = display_name(path)
+    try:
+        if str(path) == STDIO:
+            yield sys.stdin.buffer
+            return
+        with Path(path).open("rb") as raw:
+            if str(path).endswith(".gz"):
+                with gzip.open(raw) as unpacked:
+                    yield unpacked  # type: ignore[misc]  # GzipFile reads like any binary file
+            else:
+                yield raw
+    except FileNotFoundError:
+        raise RearankError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise RearankError(f"{name}: expected a file, found a directory") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise RearankError(
+            f"{name}: expected gzip data, found something else ({error})",
+            hint="the file may be damaged, or plain text under a .gz name",
+        ) from error
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise RearankError(f"{name}: cannot be read: {reason(error)}") from error
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its line end) for every line of a file.
+
+    A byte order mark and carriage returns are dropped. Raises `RearankError` with `path:line`
+    where the text is not UTF-8.
+    """
+    with open_bytes(path) as handle:
+        for number, raw in enumerate(handle, 1):
+            if number == 1 and raw.startswith(_BOM):
+                raw = raw[len(_BOM) :]
+            try:
+                yield number, raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise RearankError(
+                    f"{display_name(path)}:{number}: expected UTF-8 text, "
+                    f"found byte 0x{raw[error.start]:02x} at position {error.start + 1}",
+                    hint="convert the file, for example with iconv -f latin1 -t utf-8",
+                ) from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise `RearankError` now if `path` cannot be written later; for use before long work."""
+    if str(path) == STDIO:
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise RearankError(f"{path}: expected a file to write, found a directory")
+    folder = target.parent
+    if not folder.is_dir():
+        raise RearankError(f"{path}: no such folder: {folder}", hint=f"mkdir -p {folder}")
+    place = target if _is_special(target) else folder
+    if not os.access(place, os.W_OK):
+        raise RearankError(f"{path}: cannot be written: permission denied")
+
+
+@contextmanager
+def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open a file for writing so that it appears whole or not at all; `-` is stdout.
+
+    The text goes to a temporary file beside the target, which is renamed at the end. Devices and
+    pipes are written to directly. Raises `RearankError` when the file cannot be written.
+    """
+    if str(path) == STDIO:
+        with _stdout() as handle:
+            yield handle
+        return
+    target = Path(path)
+    check_writable(target)
+    try:
+        if _is_special(target):
+            with target.open("w", encoding="utf-8", newline="\n") as handle:
+                yield handle
+        else:
+            with _replacing(target.resolve()) as handle:
+                yield handle
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RearankError(f"{path}: cannot be written: {reason(error)}") from error
+
+
+@contextmanager
+def _stdout() -> Iterator[TextIO]:
+    """Yield stdout; when its reader has gone (`| head`), the rest is dropped without a word."""
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(temporary, _mode_for(target))
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _mode_for(target: Path) -> int:
+    """Return the permission bits that a plain `open` would have left on `target`."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _is_special(target: Path) -> bool:
+    try:
+        return not stat.S_ISREG(target.stat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,258 @@
+"""TREC files: the only reader and writer of runs, qrels and topics."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from rearank_cli.errors import RearankError
+from rearank_cli.files import display_name, read_lines, write_text
+from rearank_cli.log import warn
+from rearank_cli.records import Qrel, Query, Ranking, Run
+
+Source = str | os.PathLike[str]
+T = TypeVar("T")
+
+RUN_LINE = "query_id Q0 doc_id rank score tag"
+ID_KEYS = ("_id", "id", "query_id", "qid", "docid", "doc_id")
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def read_run(source: Source) -> Run:
+    """Read a run: per query the doc ids by falling score, equal scores by the rank column.
+
+    Lines are taken apart from both ends, so that a doc id may hold spaces. Raises `RearankError`
+    with `path:line` for anything that is not a run; warns once when ranks contradict scores.
+    """
+    name = display_name(source)
+    by_query: dict[str, dict[str, tuple[float, int]]] = {}
+    tag = ""
+    for number, line in read_lines(source):
+        if not line.strip():
+            continue
+        query_id, doc_id, rank, score, tag = _run_fields(name, number, line)
+        hits = by_query.setdefault(query_id, {})
+        if doc_id in hits:
+            raise RearankError(
+                f"{name}:{number}: doc id {doc_id} is there twice for query {query_id}",
+                hint="a run names each document once per query; remove one of the two lines",
+            )
+        hits[doc_id] = (score, rank)
+    if not by_query:
+        raise RearankError(f"{name}: expected a run, found no lines", hint=f"a line is: {RUN_LINE}")
+    return _ordered(name, by_query, tag)
+
+
+def _run_fields(name: str, number: int, line: str) -> tuple[str, str, int, float, str]:
+    try:
+        query_id, _, rest = line.split(None, 2)
+        doc_id, rank, score, tag = rest.rsplit(None, 3)
+    except ValueError:
+        raise RearankError(
+            f"{name}:{number}: expected 6 columns ({RUN_LINE}), found {len(line.split())}",
+        ) from None
+    value = _parsed(float, score)
+    if value is None or not math.isfinite(value):
+        raise RearankError(
+            f"{name}:{number}: expected a finite number as score (column 5), found {score!r}"
+        )
+    place = _parsed(int, rank)
+    if place is None:
+        raise RearankError(
+            f"{name}:{number}: expected a whole number as rank (column 4), found {rank!r}"
+        )
+    return query_id, doc_id, place, value, tag
+
+
+def _parsed(kind: Callable[[str], T], text: str) -> T | None:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: str) -> Run:
+    rankings: dict[str, Ranking] = {}
+    scores: dict[str, tuple[float, ...]] = {}
+    contradicting = []
+    for query_id, hits in by_query.items():
+        order = sorted(hits, key=lambda doc_id: (-hits[doc_id][0], hits[doc_id][1]))
+        ranks = [hits[doc_id][1] for doc_id in order]
+        if any(above > below for above, below in zip(ranks, ranks[1:], strict=False)):
+            contradicting.append(query_id)
+        rankings[query_id] = tuple(order)
+        scores[query_id] = tuple(hits[doc_id][0] for doc_id in order)
+    if contradicting:
+        warn(
+            f"{name}: the rank column contradicts the scores in {len(contradicting)} queries "
+            f"(first: {contradicting[0]}); the scores count"
+        )
+    return Run(rankings, scores, tag)
+
+
+def write_run(target: Source, run: Run) -> None:
+    """Write a run whole or not at all, with its own scores (6 decimals) and ranks from 1.
+
+    Raises `RearankError` for a tag that is no single word.
+    """
+    if not re.fullmatch(r"\S+", run.tag):
+        raise RearankError(f"expected a run tag without spaces, found {run.tag!r}")
+    with write_text(target) as handle:
+        for query_id, ranking in run.rankings.items():
+            scored = zip(ranking, run.scores[query_id], strict=True)
+            for rank, (doc_id, score) in enumerate(scored, 1):
+                shown = f"{score:.0f}" if score == int(score) else f"{score:.6f}"
+                handle.write(f"{query_id} Q0 {doc_id} {rank} {shown} {run.tag}\n")
+
+
+# --- qrels ------------------------------------------------------------------------------------
+
+
+def read_qrels(source: Source) -> list[Qrel]:
+    """Read judgements in TREC (`query_id 0 doc_id relevance`) or BEIR TSV (with header) form.
+
+    Raises `RearankError` with `path:line` for anything else, and for a file without judgements.
+    """
+    name = display_name(source)
+    qrels = [
+        _qrel(name, number, line)
+        for number, line in read_lines(source)
+        if line.strip() and not _is_beir_header(number, line)
+    ]
+    if not qrels:
+        raise RearankError(
+            f"{name}: expected relevance judgements, found no lines",
+            hint="a line is: query_id 0 doc_id relevance",
+        )
+    return qrels
+
+
+def _is_beir_header(number: int, line: str) -> bool:
+    return number == 1 and line.lower().split() == ["query-id", "corpus-id", "score"]
+
+
+def _qrel(name: str, number: int, line: str) -> Qrel:
+    fields = line.split("\t") if line.count("\t") == 2 else _trec_qrel_fields(line)
+    if len(fields) != 3:
+        raise RearankError(
+            f"{name}:{number}: expected 4 columns (query_id 0 doc_id relevance) or 3 separated by "
+            f"tabs (query-id corpus-id score), found {len(line.split())}",
+        )
+    query_id, doc_id, relevance = fields
+    grade = _parsed(int, relevance)
+    if grade is None:
+        raise RearankError(
+            f"{name}:{number}: expected a whole number as relevance, found {relevance!r}"
+        )
+    return Qrel(query_id, doc_id, grade)
+
+
+def _trec_qrel_fields(line: str) -> list[str]:
+    """Take a TREC judgement apart from both ends, so that a doc id may hold spaces."""
+    if len(line.split()) < 4:
+        return []
+    query_id, _, rest = line.split(None, 2)
+    return [query_id, *rest.rsplit(None, 1)]
+
+
+# --- topics -----------------------------------------------------------------------------------
+
+
+def read_queries(source: Source) -> dict[str, Query]:
+    """Read topics by id from JSONL (`_id`, `text`) or TSV (`query_id<tab>text`) lines.
+
+    Raises `RearankError` with `path:line` for anything else, and for an id that comes twice.
+    """
+    name = display_name(source)
+    queries: dict[str, Query] = {}
+    for number, line in read_lines(source):
+        if not line.strip():
+            continue
+        query = _query(name, number, line)
+        if query.query_id in queries:
+            raise RearankError(f"{name}:{number}: query id {query.query_id} is there twice")
+        queries[query.query_id] = query
+    if not queries:
+        raise RearankError(
+            f"{name}: expected queries, found no lines", hint="a line is: query_id<tab>text"
+        )
+    return queries
+
+
+def _query(name: str, number: int, line: str) -> Query:
+    if line.lstrip().startswith("{"):
+        entry = json_object(name, number, line)
+        return Query(
+            json_id(name, number, entry), json_text(name, number, entry, ("text", "query"))
+        )
+    query_id, tab, text = line.partition("\t")
+    if not tab:
+        raise RearankError(
+            f"{name}:{number}: expected query_id<tab>text or a JSON object, found {clip(line)!r}"
+        )
+    return Query(query_id.strip(), text.strip())
+
+
+# --- JSON lines, for topics here and for corpora ------------------------------------------------
+
+
+def json_object(name: str, number: int, line: str) -> dict[str, Any]:
+    """Parse one line as a JSON object or raise `RearankError` with `path:line`."""
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise RearankError(
+            f"{name}:{number}: expected a JSON object, found invalid JSON "
+            f"({error.msg} at column {error.colno})"
+        ) from None
+    if not isinstance(entry, dict):
+        raise RearankError(f"{name}:{number}: expected a JSON object, found {clip(line)!r}")
+    return entry
+
+
+def json_id(name: str, number: int, entry: Mapping[str, Any]) -> str:
+    """Return the id of a JSON object, under any of the names in use."""
+    for key in ID_KEYS:
+        if key in entry and isinstance(entry[key], str | int):
+            return str(entry[key])
+    raise RearankError(
+        f"{name}:{number}: expected an id under {' or '.join(ID_KEYS)}, found {_keys(entry)}"
+    )
+
+
+def json_text(name: str, number: int, entry: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Return the first of several text fields of a JSON object."""
+    for key in keys:
+        if isinstance(entry.get(key), str):
+            return str(entry[key])
+    raise RearankError(
+        f"{name}:{number}: expected a text under {' or '.join(keys)}, found {_keys(entry)}"
+    )
+
+
+def _keys(entry: Mapping[str, Any]) -> str:
+    return "the fields " + ", ".join(entry) if entry else "an empty object"
+
+
+def clip(text: str, limit: int = 60) -> str:
+    """Return the beginning of a text for an error message."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def group_qrels(qrels: Iterable[Qrel]) -> dict[str, dict[str, int]]:
+    """Return relevance by query id and doc id."""
+    grouped: dict[str, dict[str, int]] = {}
+    for qrel in qrels:
+        grouped.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+    return grouped
+
+
+def iter_run(run: Run) -> Iterator[tuple[str, str, float]]:
+    """Yield (query id, doc id, score) for every line of a run, in its order."""
+    for query_id, ranking in run.rankings.items():
+        for doc_id, score in zip(ranking, run.scores[query_id], strict=True):
+            yield query_id, doc_id, score
