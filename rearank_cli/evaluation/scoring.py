@@ -12,9 +12,10 @@ from rearank_cli.records import Run
 Judgements = Mapping[str, Mapping[str, int]]
 """Relevance by query id and doc id."""
 
-CRASHING = -1
-"""Below this as its highest relevance, a query crashes trec_eval's code (9.0.4): it makes room for
-`highest + 1` levels. Such a query has nothing relevant, so that its values are known without it."""
+LOWEST_USABLE = 0
+"""Below this as its highest relevance, a query is kept from trec_eval's code (9.0.4), which makes
+room for `highest + 1` levels of relevance: below -1 it crashes, at -1 it was seen to crash, to loop
+for ever, or to refuse. Such a query has nothing relevant, so that its values are 0 without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Scorer:
         usable = {
             query_id: judged
             for query_id, judged in judgements.items()
-            if max(judged.values(), default=0) >= CRASHING
+            if max(judged.values(), default=0) >= LOWEST_USABLE
         }
         self._evaluator = ir_measures.evaluator(measures, usable)
         self._usable = usable
