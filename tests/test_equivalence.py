@@ -112,7 +112,7 @@ scores = st.one_of(
 runs = st.dictionaries(
     st.tuples(st.sampled_from((*QUERIES, "unjudged")), st.sampled_from(DOCS)), scores, min_size=1
 )
-# At least one judgement of 0 or more per query: trec_eval crashes or hangs on others (tested below).
+# A grade of 0 or more for every query: trec_eval crashes or hangs on others (tested below).
 judgements = st.dictionaries(
     st.sampled_from(QUERIES),
     st.dictionaries(st.sampled_from((*DOCS, "absent")), st.integers(-1, 3), min_size=1).filter(
@@ -188,9 +188,7 @@ def test_a_doc_id_with_spaces_is_measured(tmp_path: Path, reader: str) -> None:
 
 
 @pytest.mark.parametrize("grade", [-1, -7])
-def test_queries_that_crash_trec_eval_count_as_0(
-    tmp_path: Path, program: Path, grade: int
-) -> None:
+def test_queries_that_crash_trec_eval_count_as_0(tmp_path: Path, program: Path, grade: int) -> None:
     run, qrels = write(
         tmp_path, {("q1", "a"): 2.0, ("q2", "b"): 1.0}, {"q1": {"a": 1}, "q2": {"b": grade}}
     )
