@@ -225,3 +225,13 @@ def test_a_table_in_a_file_is_not_cut(request_: Request) -> None:
     text = written(request_, Style(Format.TABLE, 12, diff={"q1": "word " * 100}))
     assert "0.333333333333" in text
     assert "…" not in text
+
+
+def test_judgements_of_other_queries_are_an_error(request_: Request) -> None:
+    with pytest.raises(RearankError, match=r"base\.trec: none of its 3 queries is judged"):
+        evaluate(request_, [Qrel("q7", "a", 1)])
+
+
+def test_judgements_of_other_documents_are_doubted(request_: Request) -> None:
+    report = evaluate(request_, [Qrel("q1", "MARCO_a", 1)])
+    assert tables.footer(report)[-1].startswith("base, best_1: Judged@1 is 0; are the doc ids")

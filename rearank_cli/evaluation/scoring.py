@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from subprocess import SubprocessError
 from typing import Any
 
 import ir_measures
@@ -79,11 +80,12 @@ class Scorer:
                 (metric.query_id, metric.measure, float(metric.value))
                 for metric in self._evaluator.iter_calc(scores)
             ]
-        except (OSError, ValueError, AssertionError, ArithmeticError, RuntimeError) as error:
+        except (OSError, ValueError, ArithmeticError, RuntimeError, SubprocessError) as error:
             names = ", ".join(str(measure) for measure in self.measures)
             raise RearankError(
                 f"one of {names} cannot be computed: {error}",
-                hint="measure them one by one to find which",
+                hint="measure them one by one to find which; ERR@k and nDCG(dcg='exp-log2')@k are "
+                "computed by gdeval, a Perl program that knows no doc ids with spaces",
             ) from error
         values += [
             (query_id, measure, float(measure.DEFAULT))
