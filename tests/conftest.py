@@ -1,0 +1,16 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of shared collections, runs and qrels beside the checkout."""
+    place = os.environ.get("REARANK_SHARED")
+    folder = Path(place) if place else Path(__file__).resolve().parents[1].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared collections in {folder} (or REARANK_SHARED)")
+    return folder
