@@ -5,6 +5,7 @@ first import both descriptors are pointed elsewhere, and `sys.stdout` and `sys.s
 copies of the old ones, which child processes do not inherit.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -33,6 +34,9 @@ class EngineOutput:
         if self.log:
             os.dup2(target, 2)
             os.close(target)
+        # Loggers and warnings that nobody configured would find their way to the terminal.
+        logging.basicConfig(stream=sys.__stderr__)
+        logging.captureWarnings(True)
         sys.stdout = os.fdopen(copies[0], "w", encoding="utf-8", newline="\n")
         sys.stderr = os.fdopen(copies[1], "w", encoding="utf-8", buffering=1)
 

@@ -3,11 +3,11 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
+from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.output import EngineOutput
 from rearank_cli.errors import EngineError, PromptTooLong, RearankError
@@ -18,33 +18,10 @@ from rearank_cli.records import Completion, Prompt
 CPU_KV_CACHE_GIB = "4"
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How an answer is drawn: at most `max_tokens` tokens; temperature 0 is greedy."""
-
-    max_tokens: int
-    temperature: float = 0.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class VllmSettings:
-    """What to start: a model (folder or hub id) and vLLM's own engine arguments.
-
-    `chat_template` are switches of the model's chat template; `verbose` lets vLLM's log through.
-    """
-
-    model: str
-    sampling: Sampling
-    chat_template: Mapping[str, Any] = field(default_factory=dict)
-    engine_args: Mapping[str, Any] = field(default_factory=dict)
-    verbose: bool = False
-
-
 class VllmEngine:
     """An `Engine` on vLLM's AsyncLLM."""
 
-    def __init__(self, settings: VllmSettings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         """Remember what to start; nothing is imported before `open`."""
         self._settings = settings
         self._numbers = itertools.count(1)
@@ -80,7 +57,7 @@ class VllmEngine:
             )
 
     def _start(self) -> Any:
-        _set_environment(self._settings.verbose)
+        _set_environment()
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.platforms import current_platform
@@ -171,10 +148,10 @@ def _completion(output: Any) -> Completion:
     )
 
 
-def _set_environment(verbose: bool) -> None:
+def _set_environment() -> None:
     """Set what vLLM reads from the environment; what the user has set wins."""
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO" if verbose else "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.__stderr__")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

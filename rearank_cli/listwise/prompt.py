@@ -1,5 +1,6 @@
 """Prompt profiles: data files that say what the model is told about a window."""
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,10 +33,12 @@ class Profile:
 
     `passage_chars` is the length at which a passage is cut, in characters; `max_tokens` the
     longest answer; `thinks` whether reasoning comes before the answer; `chat_template` are
-    switches for the model's own chat template, such as `enable_thinking`.
+    switches for the model's own chat template, such as `enable_thinking`; `digest` is the file's
+    SHA-256.
     """
 
     name: str
+    digest: str
     turns: tuple[_Turn, ...]
     passage_chars: int = 400
     max_tokens: int = 2048
@@ -85,12 +88,12 @@ def load_profile(name: str) -> Profile:
             hint=f"one of {', '.join(profile_names())}, or a .toml file",
         )
     try:
-        return _profile(name.removesuffix(".toml").rsplit("/", 1)[-1], tomllib.loads(text))
+        return _profile(name, hashlib.sha256(text.encode()).hexdigest(), tomllib.loads(text))
     except (tomllib.TOMLDecodeError, TemplateError) as error:
         raise RearankError(f"{name}: {error}") from error
 
 
-def _profile(name: str, data: dict[str, Any]) -> Profile:
+def _profile(name: str, digest: str, data: dict[str, Any]) -> Profile:
     unknown = set(data) - _FIELDS
     if unknown:
         raise RearankError(
@@ -102,7 +105,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     turns = tuple(_turn(name, environment, entry) for entry in data["messages"])
     settings = {key: data[key] for key in _FIELDS - {"description", "messages"} if key in data}
-    return Profile(name, turns, **settings)
+    return Profile(name, digest, turns, **settings)
 
 
 def _turn(name: str, environment: Environment, entry: Mapping[str, Any]) -> _Turn:
