@@ -1,0 +1,79 @@
+"""A folder in the layout of BEIR: corpus.jsonl, queries.jsonl and qrels/<split>.tsv."""
+
+from pathlib import Path
+
+from rearank_cli.collection.files import CorpusFile
+from rearank_cli.collection.parts import Parts
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Qrel, Query
+from rearank_cli.trec import read_qrels, read_queries
+
+CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "corpus.tsv", "corpus.tsv.gz")
+QUERIES = ("queries.jsonl", "queries.jsonl.gz", "queries.tsv", "queries.tsv.gz")
+QRELS = ("qrels.trec", "qrels.tsv", "qrels.txt", "qrels.trec.gz", "qrels.tsv.gz")
+LAYOUT = "a collection folder holds corpus.jsonl, queries.jsonl (or .tsv) and qrels/test.tsv"
+
+
+def is_collection(folder: Path) -> bool:
+    """Tell whether a folder holds any part of a collection."""
+    return any(
+        [_first(folder, CORPUS), _first(folder, QUERIES), _first(folder, QRELS), _splits(folder)]
+    )
+
+
+def open_folder(name: str, folder: Path, split: str | None = None) -> Parts:
+    """Open a folder; `split` names one of the files of its qrels folder (default `test`).
+
+    Where there are several splits, only the queries that the split judges are its queries, as in
+    BEIR. Raises `RearankError` for a folder that is none, and for an unknown split.
+    """
+    if not is_collection(folder):
+        raise RearankError(f"{name}: expected a collection, found none of its files", hint=LAYOUT)
+    splits = _splits(folder)
+    judged = _choose(name, splits, split) if splits or split else _first(folder, QRELS)
+    corpus, topics = _first(folder, CORPUS), _first(folder, QUERIES)
+
+    def qrels() -> list[Qrel]:
+        assert judged is not None
+        return read_qrels(judged)
+
+    def queries() -> dict[str, Query]:
+        assert topics is not None
+        everything = read_queries(topics)
+        if len(splits) < 2:
+            return everything
+        wanted = {qrel.query_id for qrel in qrels()}
+        return {query_id: query for query_id, query in everything.items() if query_id in wanted}
+
+    return Parts(
+        name,
+        CorpusFile(corpus) if corpus else None,
+        queries if topics else None,
+        qrels if judged else None,
+    )
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _splits(folder: Path) -> dict[str, Path]:
+    """Return the judgement files of the folder `qrels` by the name of their split."""
+    return {
+        path.name.split(".")[0]: path
+        for path in sorted((folder / "qrels").glob("*"))
+        if path.name.removesuffix(".gz").endswith((".tsv", ".trec", ".txt"))
+    }
+
+
+def _choose(name: str, splits: dict[str, Path], split: str | None) -> Path:
+    wanted = split or ("test" if "test" in splits or len(splits) > 1 else next(iter(splits)))
+    if wanted not in splits:
+        known = ", ".join(splits) or "none"
+        raise RearankError(
+            f"{name}: expected a split of {known}, found {wanted!r}",
+            hint=f"name the split after the folder, as in {name.rstrip('/')}/{next(iter(splits))}"
+            if splits
+            else LAYOUT,
+        )
+    return splits[wanted]

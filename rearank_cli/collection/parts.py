@@ -1,0 +1,56 @@
+"""A collection put together from parts, any of which may be missing."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rearank_cli.collection.sources import Documents
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Passage, Qrel, Query
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A `Collection` whose parts come from different places; each is read when asked for."""
+
+    name: str
+    docs: Documents | None = None
+    read_queries: Callable[[], dict[str, Query]] | None = None
+    read_qrels: Callable[[], list[Qrel]] | None = None
+
+    def queries(self) -> dict[str, Query]:
+        """Return all queries by id, in the collection's order."""
+        return self._present(self.read_queries, "queries")()
+
+    def qrels(self) -> list[Qrel]:
+        """Return all judgements."""
+        return self._present(self.read_qrels, "qrels")()
+
+    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
+        """Return the passages of these ids; unknown ids are left out."""
+        return self._documents().passages(doc_ids)
+
+    def documents(self) -> Iterator[Passage]:
+        """Yield every document, one at a time."""
+        return iter(self._documents())
+
+    def fingerprint(self) -> str:
+        """Return a digest of the documents."""
+        return self._documents().fingerprint()
+
+    def _documents(self) -> Documents:
+        return self._present(self.docs, "corpus")
+
+    def _present(self, part: T | None, option: str) -> T:
+        if part is None:
+            whose = f"{self.name} has no" if self.name else "no"
+            raise RearankError(
+                f"{whose} {_PARTS[option]}",
+                hint=f"name a collection that has them (-d), or a file (--{option})",
+            )
+        return part
+
+
+_PARTS = {"corpus": "documents", "queries": "queries", "qrels": "relevance judgements"}

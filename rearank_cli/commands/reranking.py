@@ -1,0 +1,128 @@
+"""Reranking from opened parts to written files; what `rearank rerank` does after its checks."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rearank_cli.commands import interrupt
+from rearank_cli.commands.progress import Bar
+from rearank_cli.errors import RearankError
+from rearank_cli.files import STDIO, check_writable, write_text
+from rearank_cli.listwise.prompt import Profile
+from rearank_cli.listwise.reranker import Candidates, Reranker, Settings
+from rearank_cli.listwise.trace import write_provenance
+from rearank_cli.listwise.window import windows
+from rearank_cli.log import note
+from rearank_cli.records import Engine, Ranking, Run
+from rearank_cli.trec import write_run
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the run and the trace go; without a trace file it goes beside the run's file.
+
+    Raises `RearankError` when one of them could not be written.
+    """
+
+    run: str
+    trace: str | None
+    tag: str
+
+    def __post_init__(self) -> None:
+        """Check both places and the tag."""
+        if not re.fullmatch(r"\S+", self.tag):
+            raise RearankError(f"--tag: expected a name without spaces, found {self.tag!r}")
+        check_writable(self.run)
+        if self.trace_file:
+            check_writable(self.trace_file)
+            if os.path.abspath(self.trace_file) == os.path.abspath(self.run):
+                raise RearankError(f"{self.run}: the run and the trace need a file each")
+
+    @property
+    def trace_file(self) -> str | None:
+        """The trace's file; None when the run goes to stdout and no trace was asked for."""
+        if self.trace or self.run == STDIO or not Path(self.run).name:
+            return self.trace
+        path = Path(self.run)
+        if path.exists() and not path.is_file():
+            return None  # /dev/null and pipes have nothing beside them
+        return str(path.with_name(path.name.removesuffix(".trec") + ".trace.jsonl"))
+
+
+def default_tag(model: str) -> str:
+    """Return the last part of a model's name in lower case, without spaces."""
+    return re.sub(r"\s+", "-", Path(model).expanduser().absolute().name.lower())
+
+
+def take_shard(run: Run, shard: str | None) -> Run:
+    """Return the I-th of N slices of a run's queries, for a shard written `I/N`.
+
+    Slices follow each other in the order of the run and differ by one query at most, so that
+    the results of all of them, concatenated, are the result for the whole run.
+    """
+    if shard is None:
+        return run
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise RearankError(f"--shard: expected I/N with 1 <= I <= N, found {shard!r}")
+    ids = list(run.rankings)
+    taken = ids[len(ids) * (part - 1) // parts : len(ids) * part // parts]
+    return Run(
+        {query_id: run.rankings[query_id] for query_id in taken},
+        {query_id: run.scores[query_id] for query_id in taken},
+        run.tag,
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: the work, how, where to, and what is noted about it."""
+
+    work: Sequence[Candidates]
+    profile: Profile
+    settings: Settings
+    outputs: Outputs
+    provenance: Mapping[str, Any]
+
+    def windows(self) -> int:
+        """Return how many windows there are to do."""
+        each = self.settings
+        return each.passes * sum(
+            len(windows(min(each.depth, len(item.ranking)), each.window, each.stride))
+            for item in self.work
+        )
+
+
+def rerank(engine: Engine, job: Job, bar: Bar) -> None:
+    """Open the engine, do the job, write the run and the trace, close the engine.
+
+    Raises what the engine and the reranker raise; nothing is written then.
+    """
+    interrupt.run(_rerank(engine, job, bar))
+    note(bar.tally.summary(len(job.work)))
+    if job.outputs.trace_file:
+        note(f"trace: {job.outputs.trace_file}")
+
+
+async def _rerank(engine: Engine, job: Job, bar: Bar) -> None:
+    rankings: dict[str, Ranking] = {}
+    try:
+        with (
+            bar.counting(job.windows()),
+            write_text(job.outputs.trace_file or os.devnull) as trace,
+        ):
+            await engine.open()
+            write_provenance(trace, job.provenance)
+            reranker = Reranker(engine, job.profile, job.settings, bar.advance)
+            async with aclosing(reranker.run(job.work)) as results:
+                async for result in results:
+                    rankings[result.query_id] = result.ranking
+                    trace.writelines(each.to_json() + "\n" for each in result.traces)
+            write_run(job.outputs.run, Run.by_rank(rankings, job.outputs.tag))
+    finally:
+        await engine.close()

