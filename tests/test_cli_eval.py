@@ -129,10 +129,11 @@ def test_judgements_in_beir_form_and_gzip(files: Path) -> None:
         (["good.trec", "-f", "xml"], "--format"),
         (["qrels.txt"], "qrels.txt:1: expected 6 columns"),
         (["."], ".: expected a file, found a directory"),
+        (["good.trec", "--qrels", "no.txt"], "no.txt: expected a file or the name of a collection"),
     ],
 )
 def test_bad_input(files: Path, arguments: list[str], message: str) -> None:
-    done = rearank(files, *arguments, "--qrels", "qrels.txt", "-m", "RR", stdin=GOOD)
+    done = rearank(files, "--qrels", "qrels.txt", *arguments, "-m", "RR", stdin=GOOD)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -192,6 +192,11 @@ def test_judgements_have_one_hash_in_any_order() -> None:
     assert judgements_hash(QRELS) != judgements_hash(QRELS[1:])
 
 
+def test_values_by_query_keep_the_order_of_the_judgements(request_: Request) -> None:
+    report = evaluate(request_, [QRELS[3], QRELS[2], QRELS[0]])
+    assert [list(item.per_query["RR"]) for item in report.evaluations] == [["q3", "q2", "q1"]] * 2
+
+
 def test_per_query_and_diff_lines(request_: Request) -> None:
     by_rank = replace(request_, ties=Ties.RANK, measures=parse_measures(["RR"]))
     assert written(by_rank, Style(Format.TSV, 2, per_query=True)).splitlines()[:3] == [

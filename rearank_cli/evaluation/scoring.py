@@ -23,7 +23,8 @@ for ever, or to refuse. Such a query has nothing relevant, so that its values ar
 class Evaluation:
     """One run measured: the figure of each measure, and the values by query behind it.
 
-    Measures are named by their text in ir_measures' form and keep the order asked for.
+    Measures are named by their text in ir_measures' form and keep the order asked for; queries
+    keep the order of the judgements.
     """
 
     label: str
@@ -66,12 +67,16 @@ class Scorer:
         }
         # ir_measures adds up in the order in which it yields; the same order gives the same bits.
         totals = {measure: measure.aggregator() for measure in self.measures}
-        per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in self.measures}
+        found: dict[str, dict[str, float]] = {str(measure): {} for measure in self.measures}
         for query_id, measure, value in self._values(scores):
             if self.complete or query_id in run.rankings:
                 totals[measure].add(value)
-                per_query[str(measure)][query_id] = value
+                found[str(measure)][query_id] = value
         figures = {str(measure): float(total.result()) for measure, total in totals.items()}
+        per_query = {
+            name: {query_id: values[query_id] for query_id in self.judgements if query_id in values}
+            for name, values in found.items()
+        }
         return Evaluation(label, figures, per_query)
 
     def _values(self, scores: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Any, float]]:
