@@ -10,7 +10,7 @@ from rearank_cli import __version__
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
-VERBS = ("retrieve", "rerank", "eval", "explain")
+VERBS = ("retrieve", "rerank", "eval", "explain", "report")
 
 app = typer.Typer(
     name="rearank",

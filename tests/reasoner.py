@@ -68,7 +68,7 @@ class Reasoner:
         thoughts = [f"The user wants to know: {query} Let me go through the passages one by one."]
         for number, title, text in shown:
             grade = self.grades.get((query, title), 0)
-            values.append(grade + self.rng.gauss(0, 0.8) - 0.01 * number)
+            values.append(grade + self.rng.gauss(0, 1.2) - 0.01 * number)
             kind = (POOR, FAIR, FAIR, GOOD)[min(grade, 3)]
             words = _shared(query, text) or "little of what was asked"
             thoughts.append(self.rng.choice(kind).format(n=number, title=title, words=words))

@@ -1,7 +1,6 @@
 """What a model wrote, taken apart: sentences, and the passages that they name."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,8 +15,11 @@ _SENTENCE_END = re.compile(
 )
 
 REPLACEMENT = "\ufffd"
-# Explicit directional embeddings, overrides and isolates: they reorder what stands beside them.
-_DIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Controls other than tab and newline, surrogates, noncharacters, and the explicit directional
+# embeddings, overrides and isolates.
+_ACTS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Piece(NamedTuple):
@@ -33,17 +35,7 @@ def visible(text: str) -> str:
     These are controls other than tab and newline (a terminal obeys escape sequences), surrogates
     and noncharacters (no file can hold them), and directional overrides (they reorder the page).
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(REPLACEMENT if _acts(char) else char for char in text.replace("\r\n", "\n"))
-
-
-def _acts(char: str) -> bool:
-    if char in "\t\n":
-        return False
-    if char in _DIRECTIONAL or (ord(char) & 0xFFFE) == 0xFFFE:
-        return True
-    return unicodedata.category(char) in ("Cc", "Cs")
+    return _ACTS.sub(REPLACEMENT, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, limit: int | None = None) -> str:

@@ -176,7 +176,8 @@ def document_view(story: Story, context: Context, doc_id: str, only: int | None)
     """
     grade = context.grade(story.query_id, doc_id)
     head = Text.assemble((one_line(doc_id), "bold"), "  ")
-    head.append("not judged" if grade is None else f"relevance {grade}", style=shade(grade))
+    if context.grades.get(story.query_id):
+        head.append("not judged" if grade is None else f"relevance {grade}", style=shade(grade))
     parts: list[RenderableType] = [_heading(story), Text(""), head]
     if doc_id in context.passages:
         parts.append(_passage(context, doc_id))
