@@ -83,7 +83,7 @@ def _levels(
     found = []
     for value in values:
         at = y(value)
-        shown = f"{value:+.4g}" if signed and value else f"{value:.4g}"
+        shown = (f"{value:+.4g}" if signed and value else f"{value:.4g}").replace("-", "−")
         found.append(tag("line", x1=LEFT, x2=right, y1=at, y2=at, class_="grid"))
         found.append(
             tag(

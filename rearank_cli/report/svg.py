@@ -57,7 +57,7 @@ def picture(width: float, height: float, title: str, about: str, *children: Mark
     )
 
 
-def ticks(low: float, high: float, count: int = 4) -> list[float]:
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return about `count` round numbers (1, 2 or 5 times a power of ten apart) in [low, high]."""
     if not high > low:
         return [low]
@@ -79,8 +79,8 @@ def bins(values: Sequence[float], most: int = 14) -> list[tuple[float, float, in
     """Return (from, to, count) for bins of equal, round width; the last one includes its end."""
     if not values:
         return []
-    edges = ticks(0, max(values), most)
-    step = edges[1] - edges[0] if len(edges) > 1 else max(values) or 1.0
+    edges = ticks(0, max(*values, 1e-6), most)
+    step = edges[1] - edges[0]
     low = math.floor(min(values) / step) * step
     size = max(1, math.ceil((max(values) - low) / step + 1e-9))
     counts = [0] * size

@@ -174,6 +174,7 @@ def document_view(story: Story, context: Context, doc_id: str, only: int | None)
 
     `only` keeps one window. Raises `RearankError` for a document that no window showed.
     """
+    steps = journey(story, doc_id)
     grade = context.grade(story.query_id, doc_id)
     head = Text.assemble((one_line(doc_id), "bold"), "  ")
     if context.grades.get(story.query_id):
@@ -183,7 +184,7 @@ def document_view(story: Story, context: Context, doc_id: str, only: int | None)
         parts.append(_passage(context, doc_id))
     rank = ranks(story.old)[doc_id], ranks(story.new)[doc_id]
     parts.append(Text(f"rank {rank[0]} before, {rank[1]} after"))
-    for step in journey(story, doc_id):
+    for step in steps:
         if only in (None, step.number):
             parts += _step(story, context, step)
     return Group(*parts)
