@@ -134,21 +134,18 @@ def rerank(
             for each in result.traces:
                 took = 0.0 if each.cached else rng.lognormvariate(2.2, 0.4)
                 handle.write(replace(each, seconds=round(took, 3)).to_json() + "\n")
-    write_run(run, Run.by_rank(rankings, "rearank-7b"))
+    write_run(run, Run.by_rank(rankings, "stand-in"))
     return run, trace
 
 
 PROVENANCE = {
     "rearank": "0.1.0",
-    "libraries": {"vllm": "0.32.0", "transformers": "5.19.0", "torch": "2.13.0"},
-    "command": ["rearank", "rerank", "runs/demo.bm25.trec", "-d", "demo"],
+    "command": ["rearank", "rerank", "first-stage.trec", "-d", "demo"],
     "started": "2026-01-05T09:00:00+00:00",
-    "model": "le723z/Rearank-7B",
+    "model": "stand-in of the tests",
     "sampling": {"max_tokens": 2048, "temperature": 0.0, "seed": 0},
     "prompt": "rearank",
-    "prompt_sha256": "0" * 64,
     "settings": {"depth": 20, "window": 10, "stride": 5, "passes": 1},
-    "input_sha256": "1" * 64,
 }
 
 
@@ -185,9 +182,9 @@ def _first_stage(
 def write_demo(folder: Path) -> tuple[Path, Path, Path]:
     """Write the old run, the new run and the trace of the demo; return their paths."""
     work, grades = demo_work()
-    old = folder / "demo.bm25.trec"
-    write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "bm25"))
-    run, trace = rerank(work, grades, Settings(20, 10, 5), folder / "demo.rearank")
+    old = folder / "first-stage.trec"
+    write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "first-stage"))
+    run, trace = rerank(work, grades, Settings(20, 10, 5), folder / "stand-in")
     return old, run, trace
 
 
@@ -218,7 +215,7 @@ def write_large(folder: Path) -> tuple[Path, Path, Path, Path]:
     with (collection / "queries.jsonl").open("w") as handle:
         for each in work:
             handle.write(json.dumps({"_id": each.query.query_id, "text": each.query.text}) + "\n")
-    old = folder / "large.bm25.trec"
-    write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "bm25"))
-    run, trace = rerank(work, grades, Settings(100, 20, 10), folder / "large.rearank")
+    old = folder / "first-stage.trec"
+    write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "first-stage"))
+    run, trace = rerank(work, grades, Settings(100, 20, 10), folder / "stand-in")
     return old, run, trace, collection

@@ -1,30 +1,12 @@
 import re
 
 from rearank_cli.report.charts import (
-    Bar,
     Stack,
     counts_chart,
     depth_chart,
-    difference_chart,
     histogram,
     stacked_chart,
 )
-
-
-def test_bars_are_links_with_names() -> None:
-    drawn = difference_chart(
-        [Bar("q1", "why <so>?", 0.25, "q1"), Bar("q2", "how?", -0.5, "q2")], "nDCG@10"
-    )
-    assert re.findall(r'<a href="(\S+)" aria-label="([^"]*)">', drawn) == [
-        ("#q1", "q1: +0.250 nDCG@10. why &lt;so&gt;?"),
-        ("#q2", "q2: -0.500 nDCG@10. how?"),
-    ]
-    heights = [float(h) for h in re.findall(r'height="(\S+)" rx="3" class="(?:gain|loss)"', drawn)]
-    assert abs(heights[1] / heights[0] - 2) < 0.01
-
-
-def test_bars_without_a_difference_can_be_drawn() -> None:
-    assert 'class="same"' in difference_chart([Bar("q1", "", 0.0, "q1")], "P@1")
 
 
 def test_the_depth_curve_tells_its_ends() -> None:

@@ -26,21 +26,21 @@ def report(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_page_is_written_and_named_with_its_size(files: Path) -> None:
     done = report(
         files,
-        *("demo.bm25.trec", "demo.rearank.trec", "-d", "demo"),
-        *("--trace", "demo.rearank.trace.jsonl", "-o", "report.html"),
+        *("first-stage.trec", "stand-in.trec", "-d", "demo"),
+        *("--trace", "stand-in.trace.jsonl", "-o", "report.html"),
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("report: report.html (0.")
     html = (files / "report.html").read_text("utf-8")
     assert html.count('<details class="query"') == 24
     assert html.count('<details class="window"') == 72
-    assert "<h1>demo.rearank against demo.bm25</h1>" in html
-    assert "le723z/Rearank-7B" in html
+    assert "<h1>stand-in against first-stage</h1>" in html
+    assert "stand-in of the tests" in html
     assert "sha256:" in html
 
 
 def test_one_run_without_judgements_still_makes_a_page(files: Path) -> None:
-    done = report(files, "demo.bm25.trec", "-o", "-")
+    done = report(files, "first-stage.trec", "-o", "-")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<!doctype html>")
     assert 'id="results"' not in done.stdout
@@ -49,11 +49,11 @@ def test_one_run_without_judgements_still_makes_a_page(files: Path) -> None:
 def test_several_measures_and_the_baseline_by_name(files: Path) -> None:
     done = report(
         files,
-        *("demo.rearank.trec", "--baseline", "demo.bm25.trec", "-d", "demo"),
+        *("stand-in.trec", "--baseline", "first-stage.trec", "-d", "demo"),
         *("-m", "RR@10", "-m", "nDCG@5", "--limit", "3"),
     )
     assert done.returncode == 0, done.stderr
-    assert "RR@10: demo.rearank against demo.bm25, by query" in done.stdout
+    assert "RR@10: stand-in against first-stage, by query" in done.stdout
     assert '<th scope="col">nDCG@5</th>' in done.stdout
     assert "3 of 24 queries are shown, those that changed most." in done.stdout
 
@@ -63,9 +63,9 @@ def test_several_measures_and_the_baseline_by_name(files: Path) -> None:
     [
         (["nothing.trec"], "nothing.trec: no such file"),
         (["-"], "expected files, found -"),
-        (["demo.bm25.trec", "-o", "nowhere/r.html"], "no such folder: nowhere"),
-        (["demo.bm25.trec", "-d", "demo", "-m", "nope"], "nope: no such measure"),
-        (["demo.bm25.trec", "--trace", "demo.bm25.trec"], "expected a window of a trace"),
+        (["first-stage.trec", "-o", "nowhere/r.html"], "no such folder: nowhere"),
+        (["first-stage.trec", "-d", "demo", "-m", "nope"], "nope: no such measure"),
+        (["first-stage.trec", "--trace", "first-stage.trec"], "expected a window of a trace"),
     ],
 )
 def test_nothing_is_written_after_an_error(files: Path, arguments: list[str], message: str) -> None:

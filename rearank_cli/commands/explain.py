@@ -62,7 +62,7 @@ def command(
     from rearank_cli.report import as_json
     from rearank_cli.report.context import gather
     from rearank_cli.report.story import load_trace
-    from rearank_cli.report.terminal_totals import totals_view
+    from rearank_cli.report.terminal_lists import totals_view
     from rearank_cli.report.totals import total
 
     _check(query, window, doc, flawed, summary)
@@ -101,10 +101,10 @@ def _check(
 
 
 def _flawed(trace: "Trace", query: str | None, json: bool) -> None:
-    from rearank_cli.report import as_json, terminal
+    from rearank_cli.report import as_json, terminal_lists
 
     stories = [trace.story(query)] if query is not None else list(trace.stories.values())
-    _put(as_json.flawed_json(stories) if json else terminal.flawed_view(stories), json)
+    _put(as_json.flawed_json(stories) if json else terminal_lists.flawed_view(stories), json)
 
 
 _Part = tuple[int | None, str | None, int]

@@ -135,7 +135,7 @@ def _files(
 
     from rearank_cli.report.evaluated import file_hash, judgements_hash
 
-    found = [("command", shlex.join(sys.argv))]
+    found = [("command", shlex.join(["rearank", *sys.argv[1:]]))]
     for name, source in [*sources.items(), *([("trace", trace)] if trace else [])]:
         found.append((name, f"{source} sha256:{file_hash(source) or 'not a file'}"))
     if context.qrels:

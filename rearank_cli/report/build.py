@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rearank_cli import __version__
-from rearank_cli.report.charts import Bar, difference_chart
+from rearank_cli.report.differences import Bar, bounds, difference_chart
+from rearank_cli.report.evaluated import Evaluated
 from rearank_cli.report.gains import gain_charts
 from rearank_cli.report.material import HITS, Material
 from rearank_cli.report.page import Chart, Page, QueryView, Tile
@@ -111,28 +112,37 @@ def _differences(material: Material, queries: Sequence[QueryView]) -> list[Chart
     evaluated, base = material.evaluated, material.baseline
     if evaluated is None or base is None:
         return []
-    labels = [material.focus, *(label for label in material.runs if label != material.focus)]
+    others = [label for label in material.runs if label not in (material.focus, base)]
+    by_run = {
+        label: _bars(material, evaluated, label, queries)
+        for label in [material.focus, *others]
+        if label != base
+    }
+    ends = bounds(bar.difference for bars in by_run.values() for bar in bars)
     measure = evaluated.measures[0]
-    charts = []
-    for label in labels:
-        bars = [
-            Bar(each.query_id, each.text, difference, f"q{each.number}")
-            for each in queries
-            if (difference := evaluated.difference(label, base, each.query_id)) is not None
-        ]
-        if label == base or not bars:
-            continue
-        bars.sort(key=lambda bar: (-bar.difference, bar.query_id))
-        charts.append(
-            Chart(
-                f"{measure}: {label} against {base}, by query",
-                "Sorted by gain. A bar leads to its query.",
-                difference_chart(bars, measure),
-                ("query", "difference"),
-                tuple((bar.query_id, f"{bar.difference:+.4f}") for bar in bars),
-            )
+    return [
+        Chart(
+            f"{measure}: {label} against {base}, by query",
+            "Sorted by gain. A bar leads to its query.",
+            difference_chart(bars, measure, ends),
+            ("query", "difference"),
+            tuple((bar.query_id, f"{bar.difference:+.4f}") for bar in bars),
         )
-    return charts
+        for label, bars in by_run.items()
+        if bars
+    ]
+
+
+def _bars(
+    material: Material, evaluated: Evaluated, label: str, queries: Sequence[QueryView]
+) -> list[Bar]:
+    """Return a run's bars, the greatest gain first."""
+    bars = [
+        Bar(each.query_id, each.text, difference, f"q{each.number}")
+        for each in queries
+        if (difference := evaluated.difference(label, material.baseline, each.query_id)) is not None
+    ]
+    return sorted(bars, key=lambda bar: (-bar.difference, bar.query_id))
 
 
 def _grades(material: Material) -> list[tuple[str, str]]:

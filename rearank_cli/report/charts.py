@@ -1,4 +1,4 @@
-"""The smaller charts: differences by query, gain by depth, histograms and counts."""
+"""The smaller charts: gain by depth, histograms, counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -7,79 +7,14 @@ from markupsafe import Markup
 
 from rearank_cli.report.svg import bins, num, picture, scale, tag, text, ticks
 
-WIDE, TALL = 960, 260
-SMALL_WIDE, SMALL_TALL = 460, 230
+WIDE, TALL = 460, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 34
-LABELLED_BARS = 32
 
 
-class Bar(NamedTuple):
-    """One query's difference to the baseline; `target` is the fragment that it leads to."""
-
-    query_id: str
-    text: str
-    difference: float
-    target: str
-
-
-def difference_chart(bars: Sequence[Bar], measure: str) -> Markup:
-    """Return one bar per query, greatest gain first, each a link to its query."""
-    low = min(0.0, *(bar.difference for bar in bars))
-    high = max(0.0, *(bar.difference for bar in bars))
-    if high - low < 1e-9:
-        high = 0.1
-    labelled = len(bars) <= LABELLED_BARS and max(len(bar.query_id) for bar in bars) <= 8
-    y = scale(low, high, TALL - BOTTOM, TOP)
-    width = (WIDE - LEFT - RIGHT) / len(bars)
-    drawn = _levels(ticks(low, high), y, WIDE - RIGHT, signed=True)
-    for index, bar in enumerate(bars):
-        drawn.append(_bar(bar, LEFT + index * width, width, (y(0), y(bar.difference)), measure))
-        if labelled:
-            drawn.append(
-                tag(
-                    "text",
-                    bar.query_id,
-                    x=LEFT + (index + 0.5) * width,
-                    y=TALL - 12,
-                    text_anchor="middle",
-                    class_="dim",
-                    aria_hidden="true",
-                )
-            )
-    drawn.append(tag("line", x1=LEFT, x2=WIDE - RIGHT, y1=y(0), y2=y(0), class_="zero"))
-    return tag(
-        "svg",
-        *drawn,
-        viewBox=f"0 0 {WIDE} {TALL}",
-        role="group",
-        aria_label=f"Difference in {measure} by query, greatest gain first; each bar is a link",
-        width=WIDE,
-        height=TALL,
-    )
-
-
-def _bar(bar: Bar, x: float, width: float, ends: tuple[float, float], measure: str) -> Markup:
-    kind = "gain" if bar.difference > 0 else "loss" if bar.difference < 0 else "same"
-    top = min(ends)
-    label = f"{bar.query_id}: {bar.difference:+.3f} {measure}. {bar.text}"
-    shape = tag(
-        "rect",
-        x=x + width * 0.12,
-        y=top,
-        width=width * 0.76,
-        height=max(abs(ends[0] - ends[1]), 1.5),
-        rx=min(3, width * 0.2),
-        class_=kind,
-    )
-    # The whole column can be hit, not only the bar, which may be a pixel high.
-    area = tag("rect", x=x, y=TOP, width=width, height=TALL - TOP, class_="hit")
-    return tag("a", tag("title", label), area, shape, href=f"#{bar.target}", aria_label=label)
-
-
-def _levels(
+def levels(
     values: Sequence[float], y: Callable[[float], float], right: float, signed: bool = False
 ) -> list[Markup]:
-    """Return horizontal rules with their values at the left."""
+    """Return horizontal rules from the left margin to `right`, with their values before them."""
     found = []
     for value in values:
         at = y(value)
@@ -102,12 +37,13 @@ def _levels(
 def depth_chart(points: Sequence[tuple[int, float]], measure: str) -> Markup:
     """Return a measure's figure by the depth that was reranked, in (depth, figure) points."""
     values = [value for _, value in points]
-    room = (max(values) - min(values)) * 0.15 or 0.05
+    # A range of at least 0.05, so that a change in the third decimal looks like one.
+    room = max((max(values) - min(values)) * 0.15, (0.05 - max(values) + min(values)) / 2)
     low, high = min(values) - room, max(values) + room
-    x = scale(points[0][0], points[-1][0], LEFT + 6, SMALL_WIDE - RIGHT - 40)
-    y = scale(low, high, SMALL_TALL - BOTTOM, TOP)
+    x = scale(points[0][0], points[-1][0], LEFT + 6, WIDE - RIGHT - 40)
+    y = scale(low, high, TALL - BOTTOM, TOP)
     line = "M" + "L".join(f"{num(x(depth))} {num(y(value))}" for depth, value in points)
-    drawn = _levels(ticks(low, high), y, SMALL_WIDE - RIGHT)
+    drawn = levels(ticks(low, high), y, WIDE - RIGHT)
     drawn.append(tag("path", d=line, class_="curve"))
     for depth, value in points:
         about = f"depth {depth}: {value:.4f}"
@@ -123,11 +59,11 @@ def depth_chart(points: Sequence[tuple[int, float]], measure: str) -> Markup:
     )
     about = f"From {values[0]:.4f} at depth 0 to {values[-1]:.4f} at depth {points[-1][0]}."
     title = f"{measure} by depth reranked"
-    return picture(SMALL_WIDE, SMALL_TALL, title, about, *drawn)
+    return picture(WIDE, TALL, title, about, *drawn)
 
 
 def _under(label: str, x: float) -> Markup:
-    return tag("text", label, x=x, y=SMALL_TALL - 17, text_anchor="middle", class_="dim")
+    return tag("text", label, x=x, y=TALL - 17, text_anchor="middle", class_="dim")
 
 
 class Stack(NamedTuple):
@@ -143,10 +79,10 @@ def stacked_chart(
 ) -> Markup:
     """Return stacked columns, the last class at the bottom; `sides` stand below the ends."""
     highest = max((sum(stack.counts.values()) for stack in stacks), default=0) or 1
-    y = scale(0, highest, SMALL_TALL - BOTTOM, TOP + 8)
-    width = (SMALL_WIDE - LEFT - RIGHT) / len(stacks)
+    y = scale(0, highest, TALL - BOTTOM, TOP + 8)
+    width = (WIDE - LEFT - RIGHT) / len(stacks)
     whole = [value for value in ticks(0, highest) if value == int(value)]
-    drawn = _levels(whole, y, SMALL_WIDE - RIGHT)
+    drawn = levels(whole, y, WIDE - RIGHT)
     for index, stack in enumerate(stacks):
         at, total = LEFT + index * width, 0
         for name, count in reversed(list(stack.counts.items())):
@@ -164,20 +100,20 @@ def stacked_chart(
                     )
                 )
         drawn.append(_under(stack.label, at + width / 2))
-    below: dict[str, str | int] = {"y": SMALL_TALL - 1, "class_": "dim"}
+    below: dict[str, str | int] = {"y": TALL - 1, "class_": "dim"}
     drawn.append(tag("text", sides[0], x=LEFT, **below))
-    drawn.append(tag("text", sides[1], x=SMALL_WIDE - RIGHT, text_anchor="end", **below))
-    return picture(SMALL_WIDE, SMALL_TALL, title, about, *drawn)
+    drawn.append(tag("text", sides[1], x=WIDE - RIGHT, text_anchor="end", **below))
+    return picture(WIDE, TALL, title, about, *drawn)
 
 
 def histogram(values: Sequence[float], title: str, unit: str) -> Markup:
     """Return how often which values occur, in bins of round width."""
     found = bins(values)
     highest = max((count for _, _, count in found), default=1)
-    y = scale(0, highest, SMALL_TALL - BOTTOM, TOP + 8)
-    x = scale(found[0][0], found[-1][1], LEFT, SMALL_WIDE - RIGHT)
+    y = scale(0, highest, TALL - BOTTOM, TOP + 8)
+    x = scale(found[0][0], found[-1][1], LEFT, WIDE - RIGHT)
     whole = [value for value in ticks(0, highest) if value == int(value)]
-    drawn = _levels(whole, y, SMALL_WIDE - RIGHT)
+    drawn = levels(whole, y, WIDE - RIGHT)
     for low, high, count in found:
         if count:
             drawn.append(
@@ -197,14 +133,14 @@ def histogram(values: Sequence[float], title: str, unit: str) -> Markup:
         f"{len(values)} windows, from {ordered[0]:,.4g} to {ordered[-1]:,.4g} {unit}, "
         f"median {ordered[len(ordered) // 2]:,.4g}."
     )
-    return picture(SMALL_WIDE, SMALL_TALL, title, about, *drawn)
+    return picture(WIDE, TALL, title, about, *drawn)
 
 
 def counts_chart(counts: Mapping[str, int], title: str, about: str) -> Markup:
     """Return one horizontal bar per count, with its label and number."""
     highest = max(counts.values(), default=0) or 1
-    x = scale(0, highest, 120, SMALL_WIDE - 56)
-    row = (SMALL_TALL - 20) / max(len(counts), 1)
+    x = scale(0, highest, 120, WIDE - 56)
+    row = (TALL - 20) / max(len(counts), 1)
     drawn: list[Markup] = []
     for index, (label, count) in enumerate(counts.items()):
         y = 10 + index * row
@@ -222,4 +158,4 @@ def counts_chart(counts: Mapping[str, int], title: str, about: str) -> Markup:
             )
         )
         drawn.append(tag("text", text(str(count)), x=x(count) + 8, y=middle, class_="value"))
-    return picture(SMALL_WIDE, SMALL_TALL, title, about, *drawn)
+    return picture(WIDE, TALL, title, about, *drawn)

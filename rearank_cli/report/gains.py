@@ -16,9 +16,10 @@ from rearank_cli.report.material import Material
 from rearank_cli.report.page import Chart
 from rearank_cli.report.shading import LEVELS, shade
 from rearank_cli.report.story import ranks
-from rearank_cli.report.totals import total
+from rearank_cli.report.totals import Totals, counted, total
 
 STEPS = 10
+PLACES = 12
 
 
 def gain_charts(material: Material) -> list[Chart]:
@@ -26,7 +27,8 @@ def gain_charts(material: Material) -> list[Chart]:
     found = [_depth(material), _moves(material)]
     if material.trace:
         windows = [each for story in material.trace.stories.values() for each in story.windows]
-        found += [_flaws(material), _tokens(windows), _seconds(windows)]
+        totals = total(material.trace)
+        found += [_flaws(totals), _places(totals), _tokens(windows), _seconds(windows)]
     return [chart for chart in found if chart is not None]
 
 
@@ -104,7 +106,8 @@ def _moves(material: Material) -> Chart | None:
     rose = sum(sum(c.values()) for label, c in counts.items() if label.startswith("+"))
     fell = sum(sum(c.values()) for label, c in counts.items() if label.startswith("−"))
     title = "How far relevant passages moved"
-    about = f"{rose} relevant passages rose, {fell} fell; the longest way up was {best} ranks."
+    about = f"{counted(rose, 'relevant passage')} rose, {fell} fell; "
+    about += f"the longest way up was {counted(best, 'rank')}."
     return Chart(
         title,
         f"{about} Ranks gained are to the right; the shade is the judgement.",
@@ -114,20 +117,28 @@ def _moves(material: Material) -> Chart | None:
     )
 
 
-def _flaws(material: Material) -> Chart:
-    assert material.trace is not None
-    totals = total(material.trace)
+def _flaws(totals: Totals) -> Chart:
     counts = {name.replace("_", " "): count for name, count in totals.flaws.items()}
     title = "Flaws in the answers"
-    about = f"{totals.flawed} of {totals.windows} windows have a flaw; some have several."
-    rows = [(name, str(count)) for name, count in counts.items()]
-    rows += [
-        (f"ranks {each.start + 1}–{each.stop}", f"{each.flawed} of {each.windows}")
-        for each in totals.places
-    ]
-    return Chart(
-        title, about, counts_chart(counts, title, about), ("flaw or place", "windows"), tuple(rows)
+    about = (
+        f"{totals.flawed} of {counted(totals.windows, 'window')} with a flaw; some have several."
     )
+    rows = tuple((name, str(count)) for name, count in counts.items())
+    return Chart(title, about, counts_chart(counts, title, about), ("flaw", "windows"), rows)
+
+
+def _places(totals: Totals) -> Chart:
+    """Return where in the ranking the flawed windows are; at most `PLACES` rows, the top ones."""
+    places = totals.places[-PLACES:]
+    counts = {f"ranks {each.start + 1}–{each.stop}": each.flawed for each in places}
+    title = "Flawed windows by place"
+    about = "From the bottom of the ranking to its top, as the windows ran."
+    rows = tuple(
+        (name, str(each.windows), str(each.flawed), f"{each.moved / each.windows:.1f}")
+        for name, each in zip(counts, places, strict=True)
+    )
+    header = ("place", "windows", "flawed", "passages moved, each")
+    return Chart(title, about, counts_chart(counts, title, about), header, rows)
 
 
 def _tokens(windows: list[WindowTrace]) -> Chart:

@@ -1,6 +1,6 @@
 """Explaining one query on the terminal. Every text of the trace or the collection is untrusted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,7 +13,7 @@ from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.report.context import RELEVANT, Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
-from rearank_cli.report.totals import flaw_texts, is_flawed
+from rearank_cli.report.totals import counted, flaw_texts, is_flawed
 
 PASSAGE_CHARS = 160
 SHADES = ("dim", "green", "green", "bold green")
@@ -30,7 +30,7 @@ def query_view(story: Story, context: Context, top: int) -> RenderableType:
 
 def _heading(story: Story) -> RenderableType:
     flawed = sum(map(is_flawed, story.windows))
-    facts = f"{len(story.new)} hits in {_count(len(story.windows), 'window')}"
+    facts = f"{len(story.new)} hits in {counted(len(story.windows), 'window')}"
     line = Text(facts, style="dim")
     if flawed:
         line.append(f", {flawed} with flaws", style="red")
@@ -38,10 +38,6 @@ def _heading(story: Story) -> RenderableType:
         (one_line(story.query_id), "bold cyan"), "  ", (one_line(story.text), "bold")
     )
     return Group(title, line)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _top_table(story: Story, context: Context, top: int) -> Table:
@@ -132,7 +128,8 @@ def _rule(story: Story, number: int) -> Rule:
     return Rule(title, align="left", style="red" if is_flawed(window) else "cyan")
 
 
-def _ranks(window: WindowTrace) -> str:
+def rank_range(window: WindowTrace) -> str:
+    """Return the ranks of a window, from 1."""
     return f"{window.start + 1}-{window.stop}"
 
 
@@ -199,21 +196,3 @@ def _step(story: Story, context: Context, step: Step) -> Iterator[RenderableType
         yield Padding(_annotated(story, context, step.window, "“" + sentence + "”"), (0, 4))
     if not step.sentences:
         yield Padding(Text("the reasoning does not name it", style="dim"), (0, 4))
-
-
-def flawed_view(stories: Sequence[Story]) -> RenderableType:
-    """Return a list of the windows whose answers had flaws."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("query", "window", "ranks", "flaws", "finish"):
-        table.add_column(name, overflow="fold")
-    count = 0
-    for story in stories:
-        for number, window in enumerate(story.windows, 1):
-            if is_flawed(window):
-                count += 1
-                flaws = Text(", ".join(flaw_texts(window)), style="red")
-                cells = (one_line(story.query_id), str(number), _ranks(window))
-                table.add_row(*map(Text, cells), flaws, Text(one_line(window.finish_reason)))
-    windows = sum(len(story.windows) for story in stories)
-    line = Text(f"{count} of {_count(windows, 'window')} with flaws", style="dim")
-    return Group(table, line) if count else line

@@ -85,6 +85,11 @@ def _places(windows: Sequence[WindowTrace]) -> list[Place]:
     ]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, `1 window` or `2 windows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def flaw_texts(window: WindowTrace) -> list[str]:
     """Return what was wrong with an answer, in words."""
     flaws = window.flaws

@@ -45,7 +45,7 @@ def phone(driver: Any) -> None:
 
 def test_it_opens_from_disk_without_a_word_on_the_console(page: Any) -> None:
     assert page.current_url.startswith("file:")
-    assert page.title == "demo.rearank against demo.bm25 · rearank"
+    assert page.title == "stand-in against first-stage · rearank"
     assert page.get_log("browser") == []
     assert page.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert len(page.execute_script(SHOWN)) == 24

@@ -1,11 +1,16 @@
-"""The totals of a trace on the terminal."""
+"""A whole trace on the terminal: its totals, and its windows with flaws."""
+
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rearank_cli.report.totals import Totals
+from rearank_cli.report.reasoning import one_line
+from rearank_cli.report.story import Story
+from rearank_cli.report.terminal import rank_range
+from rearank_cli.report.totals import Totals, counted, flaw_texts, is_flawed
 
 
 def totals_view(totals: Totals) -> RenderableType:
@@ -59,3 +64,21 @@ def _places(totals: Totals) -> Table:
             f"{place.moved / place.windows:.1f} each",
         )
     return table
+
+
+def flawed_view(stories: Sequence[Story]) -> RenderableType:
+    """Return a list of the windows whose answers had flaws."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("query", "window", "ranks", "flaws", "finish"):
+        table.add_column(name, overflow="fold")
+    count = 0
+    for story in stories:
+        for number, window in enumerate(story.windows, 1):
+            if is_flawed(window):
+                count += 1
+                flaws = Text(", ".join(flaw_texts(window)), style="red")
+                cells = (one_line(story.query_id), str(number), rank_range(window))
+                table.add_row(*map(Text, cells), flaws, Text(one_line(window.finish_reason)))
+    windows = sum(len(story.windows) for story in stories)
+    line = Text(f"{count} of {counted(windows, 'window')} with flaws", style="dim")
+    return Group(table, line) if count else line
