@@ -140,7 +140,7 @@ def counts_chart(counts: Mapping[str, int], title: str, about: str) -> Markup:
     """Return one horizontal bar per count, with its label and number."""
     highest = max(counts.values(), default=0) or 1
     x = scale(0, highest, 120, WIDE - 56)
-    row = (TALL - 20) / max(len(counts), 1)
+    row = min((TALL - 20) / max(len(counts), 1), 42)
     drawn: list[Markup] = []
     for index, (label, count) in enumerate(counts.items()):
         y = 10 + index * row

@@ -117,9 +117,7 @@ def window_view(story: Story, context: Context, number: int, table: bool = False
 def _rule(story: Story, number: int) -> Rule:
     window = story.windows[number - 1]
     passes = f" (pass {window.pass_})" if story.windows[-1].pass_ > 1 else ""
-    place = (
-        f"window {number} of {len(story.windows)}{passes}: ranks {window.start + 1}-{window.stop}"
-    )
+    place = f"window {number} of {len(story.windows)}{passes}: ranks {rank_range(window)}"
     cost = f"{window.prompt_tokens:,} + {window.completion_tokens:,} tokens"
     time = "cached" if window.cached else f"{window.seconds:.1f} s"
     title = Text.assemble((place, "bold"), (f"  {cost}, {time}", "dim"))

@@ -4,20 +4,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from reasoner import write_demo
 
+from browser.chromium import chromium, find
+
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Chromium for all tests; with REARANK_NEED_BROWSER set its absence is a failure."""
-    try:
-        from browser.chromium import chromium, find
-    except ImportError as error:
-        _give_up(f"needs selenium ({error}); pip install -e '.[dev]'")
+    if find_spec("selenium") is None:
+        _give_up("needs selenium; pip install -e '.[dev]'")
     if find() is None:
         _give_up("needs Chromium and chromedriver; run tests/browser/install.sh")
     with chromium(tmp_path_factory.mktemp("profile") / "new") as driver:
