@@ -30,6 +30,11 @@ def test_the_traced_run_is_the_one_that_ends_as_the_trace_does() -> None:
     assert material(runs={"old": OLD}).traced is None
 
 
+def test_a_trace_that_changed_nothing_does_not_belong_to_the_baseline() -> None:
+    same = Run.by_rank({"q1": tuple("eabcdf")}, "same")
+    assert material(runs={"old": same, "new": NEW}).traced == "new"
+
+
 def test_without_a_trace_the_last_run_beside_the_baseline_is_shown() -> None:
     assert material(trace=None).focus == "new"
     assert material(trace=None, baseline="new").focus == "old"

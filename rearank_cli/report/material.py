@@ -27,16 +27,19 @@ class Material:
 
     @cached_property
     def traced(self) -> str | None:
-        """The run that ends as the trace does, in most queries; None where none does."""
+        """The run that ends as the trace does in most of its queries; None where none does.
+
+        Where several do, as when the model changed nothing, it is not the baseline.
+        """
         if self.trace is None:
             return None
         stories = self.trace.stories.values()
         agreeing = {
-            label: sum(_ends_so(run, story) for story in stories)
-            for label, run in self.runs.items()
+            label: sum(_ends_so(self.runs[label], story) for story in stories)
+            for label in sorted(self.runs, key=lambda label: label == self.baseline)
         }
         best = max(agreeing, key=lambda label: agreeing[label])
-        return best if agreeing[best] else None
+        return best if 2 * agreeing[best] > len(stories) else None
 
     @cached_property
     def focus(self) -> str:
