@@ -16,8 +16,7 @@ EXAMPLES = """
 Examples:
 
 \b
-  rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \\
-      --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o report.html
+  rearank report bm25.trec rearank.trec -d demo --trace rearank.trace.jsonl -o report.html
   rearank report runs/*.trec --qrels qrels.txt -m nDCG@10 -m R@100 -o report.html
 """
 
