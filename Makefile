@@ -42,6 +42,9 @@ demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo \
 	  $$($(BIN)/python -c 'from rearank_cli.engines.models import has_gpu; print("$(DEMO_GPU_OPTIONS)" if has_gpu() else "$(DEMO_OPTIONS)")') \
 	  -o runs/demo.rearank.trec
+	@echo "== writing a report to look at"
+	$(BIN)/rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \
+	  --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o runs/demo.report.html
 	@echo "== evaluating both runs"
 	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
 
@@ -53,9 +56,30 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: test
-test: lint  ## set up, then lint, types and tests
+test: lint browser  ## set up, then lint, types and tests
 	@echo "== testing"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
+
+.PHONY: browser
+browser:
+	@echo "== looking for a browser to test pages in"
+	@tests/browser/install.sh || echo "== no browser here: the tests of pages will be skipped, and say so"
+
+.PHONY: test-browser
+test-browser: $(VENV)/.installed-dev  ## only the tests in Chromium, which must be there
+	tests/browser/install.sh
+	REARANK_NEED_BROWSER=1 $(BIN)/python -m pytest -m browser
+
+.PHONY: screenshot
+screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
+	$(BIN)/python tests/browser/screenshots.py docs/report.png
+
+.PHONY: bench-rerank bench-eval bench-retrieve
+bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
+	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
+
+bench-eval: $(VENV)/.installed  ## evaluators, side by side
+	$(BIN)/python -m benchmarks.eval.run
 
 .PHONY: clean
 clean:  ## remove .venv, what the demo wrote, and caches of the tools

@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 # Chains advance unevenly, since answers differ in length; the level rule needs some time to even
-# them out. With a quarter more than the longest chain the whole takes at most 0.6 % longer than with
-# that rule from the start, and of 1,000 queries the first is done at 17 % of it, not 88 %
+# them out. With a quarter more than the longest chain the whole takes at most 0.6 % longer than
+# with that rule from the start, and the first of 1,000 queries is done at 17 % of it, not 88 %
 # (benchmarks/rerank).
 SLACK = 1.25
 
