@@ -15,7 +15,6 @@ from pathlib import Path
 from rearank_cli.collection import open_collection
 from rearank_cli.listwise.prompt import load_profile
 from rearank_cli.listwise.reranker import Candidates, Reranked, Reranker, Settings
-from rearank_cli.listwise.trace import write_provenance
 from rearank_cli.records import Completion, Passage, Prompt, Query, Run
 from rearank_cli.trec import group_qrels, write_run
 
@@ -128,7 +127,7 @@ def rerank(
     rankings = {}
     run, trace = (stem.with_name(stem.name + end) for end in (".trec", ".trace.jsonl"))
     with trace.open("w", encoding="utf-8") as handle:
-        write_provenance(handle, PROVENANCE)
+        handle.write(json.dumps({"provenance": PROVENANCE}) + "\n")
         for result in asyncio.run(collect()):
             rankings[result.query_id] = result.ranking
             for each in result.traces:

@@ -97,23 +97,45 @@ def tell(name: str, windows: Sequence[WindowTrace]) -> Story:
     first: dict[int, str] = {}
     for window in windows:
         size = window.stop - window.start
-        if len(window.before) != size or sorted(window.before) != sorted(window.after):
+        fresh = window.before[len(window.before) - size :]
+        if len(fresh) != size or sorted(window.before) != sorted(window.after):
             raise _contradiction(name, window)
-        for place, doc_id in enumerate(window.before, window.start):
+        for place, doc_id in enumerate(fresh, window.start):
             first.setdefault(place, doc_id)
     if sorted(first) != list(range(len(first))):
         raise RearankError(
             f"{name}: query {windows[0].query_id}: the windows leave out some ranks",
             hint="the trace is incomplete; run the reranking again (finished work is cached)",
         )
-    order = [first[place] for place in range(len(first))]
-    orders = [tuple(order)]
+    orders = [tuple(first[place] for place in range(len(first)))]
     for window in windows:
-        if tuple(order[window.start : window.stop]) != window.before:
+        order = _reordered(orders[-1], window)
+        if order is None:
             raise _contradiction(name, window)
-        order[window.start : window.stop] = window.after
-        orders.append(tuple(order))
+        orders.append(order)
     return Story(windows[0].query_id, windows[0].query, tuple(windows), tuple(orders))
+
+
+def _reordered(order: Ranking, window: WindowTrace) -> Ranking | None:
+    """Return the order after a window; None when the window does not fit the order."""
+    start, stop = window.window
+    if order[start:stop] == window.before:
+        return (*order[:start], *window.after, *order[stop:])
+    pivot, *fresh = window.before
+    if len(fresh) != stop - start or pivot not in order or not set(fresh) <= set(order):
+        return None
+    # A partition with its pivot: what came out above the pivot goes above it, the rest below.
+    rest = [doc_id for doc_id in order if doc_id not in window.before]
+    above = order.index(pivot)
+    below = min(map(order.index, fresh)) - 1
+    place = window.after.index(pivot)
+    return (
+        *rest[:above],
+        *window.after[: place + 1],
+        *rest[above:below],
+        *window.after[place + 1 :],
+        *rest[below:],
+    )
 
 
 def _contradiction(name: str, window: WindowTrace) -> RearankError:
@@ -130,7 +152,7 @@ def journey(story: Story, doc_id: str) -> list[Step]:
     Raises `RearankError` for a document that no window showed.
     """
     steps = [
-        _step(number, window, doc_id)
+        _step(story, number, doc_id)
         for number, window in enumerate(story.windows, 1)
         if doc_id in window.before
     ]
@@ -142,16 +164,15 @@ def journey(story: Story, doc_id: str) -> list[Step]:
     return steps
 
 
-def _step(number: int, window: WindowTrace, doc_id: str) -> Step:
-    place = window.before.index(doc_id)
-    said = mentions(window.reasoning, window.before, doc_id)
+def _step(story: Story, number: int, doc_id: str) -> Step:
+    window = story.windows[number - 1]
     return Step(
         number,
         window,
-        place + 1,
-        window.start + place + 1,
-        window.start + window.after.index(doc_id) + 1,
-        tuple(said),
+        window.before.index(doc_id) + 1,
+        story.orders[number - 1].index(doc_id) + 1,
+        story.orders[number].index(doc_id) + 1,
+        tuple(mentions(window.reasoning, window.before, doc_id)),
     )
 
 
