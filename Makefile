@@ -42,11 +42,11 @@ demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo \
 	  $$($(BIN)/python -c 'from rearank_cli.engines.models import has_gpu; print("$(DEMO_GPU_OPTIONS)" if has_gpu() else "$(DEMO_OPTIONS)")') \
 	  -o runs/demo.rearank.trec
+	@echo "== evaluating both runs"
+	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
 	@echo "== writing a report to look at"
 	$(BIN)/rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \
 	  --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o runs/demo.report.html
-	@echo "== evaluating both runs"
-	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev  ## ruff and mypy

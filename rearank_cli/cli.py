@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rearank_cli import __version__
-from rearank_cli.commands import cache
+from rearank_cli.commands import cache, prompt
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
@@ -46,6 +46,7 @@ for _verb in VERBS:
     _module = import_module(f"rearank_cli.commands.{_verb}")
     app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
 app.add_typer(cache.app, name="cache")
+app.add_typer(prompt.app, name="prompt")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`rearank rerank`: reorder a run with a language model, window by window."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,8 +16,10 @@ Examples:
   rearank rerank run.trec -d demo --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1
   rearank rerank run.trec -d demo --tensor-parallel-size 4 --engine-arg quantization=fp8
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
+  rearank rerank run.trec -d demo --strategy topdown --dry-run
 """
 PROFILES = "the profile's"
+UNCUT = 10**9  # characters: more than any passage has
 _MODEL = "Model"
 _SERVERS = "Servers"
 
@@ -56,6 +59,10 @@ def command(
     passage_chars: Annotated[
         int | None,
         typer.Option(help="Cut passages at this many characters.", show_default=PROFILES),
+    ] = None,
+    passage_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cut texts at this many tokens instead of characters."),
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(help="Longest answer, in tokens.", show_default=PROFILES)
@@ -138,6 +145,12 @@ def command(
     tag: Annotated[
         str | None, typer.Option(help="Name of the run.", show_default="the model's name")
     ] = None,
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how many windows and tokens it would take, and ask nothing."
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the engine's log.")
     ] = False,
@@ -150,24 +163,34 @@ def command(
     from rearank_cli.collection import open_collection
     from rearank_cli.commands.progress import Bar
     from rearank_cli.commands.provenance import provenance
-    from rearank_cli.commands.reranking import Job, Outputs, default_tag, rerank, take_shard
+    from rearank_cli.commands.reranking import (
+        Job,
+        Outputs,
+        default_tag,
+        dry_run,
+        rerank,
+        take_shard,
+    )
     from rearank_cli.engines.base import EngineSettings, Sampling
     from rearank_cli.engines.models import find_model
     from rearank_cli.engines.opening import (
         Where,
         check_urls,
         engine_arguments,
+        make_dry_engine,
         make_engine,
         with_adapter,
     )
-    from rearank_cli.files import display_name
-    from rearank_cli.listwise.candidates import candidates
-    from rearank_cli.listwise.prompt import load_profile
+    from rearank_cli.engines.tokens import token_cutter
+    from rearank_cli.files import STDIO, display_name, write_text
+    from rearank_cli.listwise.candidates import candidates, cut_passages
+    from rearank_cli.listwise.prompt import advise, load_profile
     from rearank_cli.listwise.reranker import Settings
     from rearank_cli.trec import read_run
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
     profile = load_profile(prompt)
+    advise(profile, model)
     settings = Settings(depth, window, stride, passes, concurrency, passage_chars, strategy)
     sampling = Sampling(profile.max_tokens if max_tokens is None else max_tokens, temperature, seed)
     where = Where(check_urls(base_url or []), timeout, deadline, cache)
@@ -182,6 +205,9 @@ def command(
     collection = open_collection(dataset, corpus, queries)
     work = candidates(run, display_name(source), collection, depth)
     found = find_model(model, served=bool(where.base_urls))
+    if passage_tokens:
+        work = cut_passages(work, token_cutter(found, passage_tokens))
+        settings = replace(settings, passage_chars=passage_chars or UNCUT)
     outputs = Outputs(output, trace, tag or default_tag(found.name))
     bar = Bar()
     engine = with_adapter(
@@ -192,4 +218,9 @@ def command(
     )
     about = provenance(engine, profile, settings, work)
     job = Job(work, profile, settings, outputs, about)
-    rerank(make_engine(engine, where), job, bar)
+    if dry:
+        counts = dry_run(make_dry_engine(engine, where), job)
+        with write_text(STDIO) as out:
+            out.writelines(f"{name}\t{value}\n" for name, value in counts)
+    else:
+        rerank(make_engine(engine, where), job, bar)

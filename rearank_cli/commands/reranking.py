@@ -10,6 +10,7 @@ from typing import Any
 
 from rearank_cli.commands import interrupt
 from rearank_cli.commands.progress import Bar
+from rearank_cli.engines.dry import DryEngine
 from rearank_cli.errors import RearankError
 from rearank_cli.files import STDIO, check_writable
 from rearank_cli.listwise.prompt import Profile
@@ -124,3 +125,25 @@ async def _rerank(engine: Engine, job: Job, bar: Bar) -> None:
         write_run(job.outputs.run, Run.by_rank(rankings, job.outputs.tag))
     finally:
         await engine.close()
+
+
+def dry_run(engine: DryEngine, job: Job) -> list[tuple[str, str]]:
+    """Return what the job would take, as names and values; nothing is asked or written."""
+
+    async def count() -> None:
+        async with aclosing(Reranker(engine, job.profile, job.settings).run(job.work)) as results:
+            async for _ in results:
+                pass
+
+    interrupt.run(count())
+    path = max((job.settings.path(len(each.ranking)) for each in job.work), default=0)
+    missing = engine.calls - engine.known
+    return [
+        ("queries", f"{len(job.work)}"),
+        ("windows", f"{engine.calls}"),
+        ("in the cache", f"{engine.known}"),
+        ("to ask", f"{missing}"),
+        # Which passages a window shows depends on the answers below it; these are unknown.
+        ("prompt tokens, if no passage moves", f"{engine.prompt_tokens}" if engine.tokens else "?"),
+        ("windows in the longest chain", f"{path}"),
+    ]

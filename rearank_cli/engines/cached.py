@@ -55,6 +55,10 @@ class CachedEngine:
         await loop.run_in_executor(self._disk, self._store.put, key, self._model, completion)
         return completion
 
+    def known(self, prompt: Prompt) -> Completion | None:
+        """Return the stored answer to a prompt, if there is one."""
+        return self._store.get(self.key(prompt))
+
     def key(self, prompt: Prompt) -> bytes:
         """Return the digest of everything that determines the answer to a prompt."""
         asked = json.dumps(prompt, ensure_ascii=False)

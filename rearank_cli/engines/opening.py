@@ -7,6 +7,7 @@ from typing import Any
 
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Engine
@@ -38,6 +39,12 @@ def make_engine(settings: EngineSettings, where: Where) -> Engine:
 
         engine = VllmEngine(settings)
     return CachedEngine(engine, Store(), settings.identity()) if where.cache else engine
+
+
+def make_dry_engine(settings: EngineSettings, where: Where) -> DryEngine:
+    """Return the engine that only counts, with the cache that the real one would use."""
+    engine = make_engine(settings, where)
+    return DryEngine(settings, engine if isinstance(engine, CachedEngine) else None)
 
 
 def check_urls(urls: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.models import has_gpu
 from rearank_cli.engines.output import EngineOutput
+from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Prompt
 
@@ -143,11 +144,7 @@ class VllmEngine:
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a prompt, up to and with the beginning of the model's turn."""
-        messages = [message._asdict() for message in prompt]
-        encoded = self._llm.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=True, **self._settings.chat_template
-        )
-        return list(encoded["input_ids"])
+        return encode(self._llm.tokenizer, prompt, self._settings.chat_template)
 
     async def close(self) -> None:
         """Stop vLLM and see to it that none of its processes is left."""

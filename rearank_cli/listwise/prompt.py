@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import read_lines
+from rearank_cli.log import note
 from rearank_cli.records import Message, Prompt
 
 ROLES = ("system", "user", "assistant")
@@ -24,6 +25,7 @@ _FIELDS = {
     "max_tokens": int,
     "thinks": bool,
     "chat_template": dict,
+    "made_for": list,
 }
 
 
@@ -40,8 +42,8 @@ class Profile:
 
     `passage_chars` is the length at which a passage is cut, in characters; `max_tokens` the
     longest answer; `thinks` whether reasoning comes before the answer; `chat_template` are
-    switches for the model's own chat template, such as `enable_thinking`; `digest` is the file's
-    SHA-256.
+    switches for the model's own chat template, such as `enable_thinking`; `made_for` are models
+    that it suits; `digest` is the file's SHA-256.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Profile:
     max_tokens: int = 2048
     thinks: bool = True
     chat_template: Mapping[str, Any] = field(default_factory=dict)
+    made_for: Sequence[str] = ()
 
     def render(self, query: str, passages: Sequence[str]) -> Prompt:
         """Return the messages for one window; texts must be clean (see `text.Cleaner`).
@@ -98,6 +101,15 @@ def load_profile(name: str) -> Profile:
         return _profile(name, hashlib.sha256(text.encode()).hexdigest(), tomllib.loads(text))
     except (tomllib.TOMLDecodeError, TemplateError) as error:
         raise RearankError(f"{name}: {error}") from error
+
+
+def advise(profile: Profile, model: str | None) -> None:
+    """Say so when another profile was made for this very model; the choice stays the user's."""
+    if model is None or model in profile.made_for:
+        return
+    for name in profile_names():
+        if model in load_profile(name).made_for:
+            note(f"note: the prompt {name} was made for {model}; --prompt {name} chooses it")
 
 
 def _profile(name: str, digest: str, data: dict[str, Any]) -> Profile:
