@@ -1,0 +1,7 @@
+"""`rearank train`."""
+
+EXAMPLES = ""
+
+
+def command() -> None:
+    """Train."""
