@@ -25,7 +25,8 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_lists_go_to_stdout_and_statistics_to_stderr(files: Path) -> None:
-    command = ["augment", "-", "-d", files / "tiny", "--window", "3", "--depth", "4"]
+    command: list[str | Path] = ["augment", "-", "-d", files / "tiny", "--window", "3"]
+    command += ["--depth", "4"]
     first = rearank(*command, cache=files, stdin=RUN)
     assert first.returncode == 0, first.stderr
     examples = [json.loads(line) for line in first.stdout.splitlines()]
