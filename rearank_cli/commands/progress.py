@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.log import note
@@ -56,58 +57,57 @@ class Tally:
         return "; ".join(parts)
 
 
-@contextmanager
-def spinner(text: str) -> Iterator[None]:
-    """Show that something is going on: a spinner on a terminal, one line elsewhere."""
-    if not sys.stderr.isatty():
-        note(text)
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
 class Bar:
-    """Windows done, tokens per second, time left: a bar on a terminal, four lines elsewhere."""
+    """Windows done, tokens per second, time left: a bar on a terminal, a few lines elsewhere."""
 
-    def __init__(self, windows: int) -> None:
-        """Count up to `windows`."""
+    def __init__(self) -> None:
+        """Show nothing yet."""
         self.tally = Tally()
-        self._total = windows
+        self._total = 0
         self._quarter = 1
-        self._live = sys.stderr.isatty()
+        self._live: Any = None
+
+    @contextmanager
+    def counting(self, windows: int) -> Iterator[None]:
+        """Show the bar, up to so many windows, as long as the block runs."""
+        self.tally, self._total = Tally(), windows
+        if not sys.stderr.isatty():
+            yield
+            return
+        with _live_bar() as self._live:
+            self._task = self._live.add_task("reranking", total=windows, rate="")
+            yield
+        self._live = None
+
+    def say(self, text: str) -> None:
+        """Tell what the engine is doing; may be called from any thread."""
+        if self._live:
+            self._live.update(self._task, description=text)
+        else:
+            note(text)
 
     def advance(self, trace: WindowTrace) -> None:
         """Note that a window is done."""
         self.tally.add(trace)
         if self._live:
-            self._progress.update(self._task, advance=1, rate=f"{self.tally.rate:,.0f}")
+            rate = f"{self.tally.rate:,.0f} tokens/s"
+            self._live.update(self._task, advance=1, description="reranking", rate=rate)
         elif self.tally.windows * 4 >= self._total * self._quarter:
             note(f"{self.tally.windows}/{self._total} windows, {self.tally.rate:,.0f} tokens/s")
             self._quarter = self.tally.windows * 4 // self._total + 1
 
-    def __enter__(self) -> "Bar":
-        """Show the bar."""
-        if self._live:
-            from rich import progress as rich
-            from rich.console import Console
 
-            self._progress = rich.Progress(
-                rich.TextColumn("reranking"),
-                rich.BarColumn(),
-                rich.MofNCompleteColumn(),
-                rich.TextColumn("windows  {task.fields[rate]} tokens/s"),
-                rich.TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._progress.add_task("rerank", total=self._total, rate="0")
-            self._progress.start()
-        return self
+def _live_bar() -> Any:
+    from rich import progress
+    from rich.console import Console
 
-    def __exit__(self, *exception: object) -> None:
-        """Remove the bar."""
-        if self._live:
-            self._progress.stop()
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("windows  {task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
