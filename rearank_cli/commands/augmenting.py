@@ -63,7 +63,7 @@ def renderer(
     from rearank_cli.engines.models import resolve_model
     from rearank_cli.training.tokens import Tokens
 
-    tokens = Tokens(resolve_model(model), profile.chat_template)
+    tokens = Tokens(resolve_model(model).location, profile.chat_template)
     limit = Limit(max_tokens, tokens.count, cut) if max_tokens is not None else None
     return Renderer(texts, profile, Cleaner(tokens.reserved), passage_chars, limit)
 
