@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rearank_cli.evaluation.measures import parse_measures
 from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.listwise.permutation import parse
+from rearank_cli.records import Run
 from rearank_cli.training.reward import (
     Shown,
     Weights,
@@ -59,8 +60,8 @@ def test_rank_reward_is_clipped_below() -> None:
 def test_ndcg_is_the_programs_own(grades: list[int], others: list[int]) -> None:
     judged = [*grades, *others]
     qrels = {"q": {f"d{number}": grade for number, grade in enumerate(judged)}}
-    ranking = {"q": {f"d{number}": float(-number) for number in range(len(grades))}}
-    figures = Scorer(qrels, parse_measures(["nDCG@10"])).evaluate("run", ranking).figures
+    run = Run.by_rank({"q": tuple(f"d{number}" for number in range(len(grades)))}, "")
+    figures = Scorer(qrels, parse_measures(["nDCG@10"])).evaluate("run", run).figures
     assert ndcg(grades, judged) == pytest.approx(figures["nDCG@10"], abs=1e-6)
 
 

@@ -69,7 +69,6 @@ class Run:
     """What changes speed, memory and logging."""
 
     micro_batch: int
-    generation_batch: int
     save_every: int
     keep: int
     log_every: int

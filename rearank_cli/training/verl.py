@@ -38,15 +38,11 @@ def to_verl(example: Example, index: int) -> dict[str, Any]:
 def write_parquet(target: str, examples: Iterable[Example]) -> None:
     """Write examples as a parquet file, whole or not at all.
 
-    Raises `RearankError` when pyarrow is missing, there is no example, or it cannot be written.
+    Raises `RearankError` when it cannot be written.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise RearankError(
-            "--format verl needs pyarrow", hint="pip install 'rearank-cli[train]'"
-        ) from error
+    import pyarrow
+    from pyarrow import parquet
+
     check_writable(target)
     rows = [to_verl(example, index) for index, example in enumerate(examples)]
     scratch = Path(f"{target}.partial")
