@@ -191,7 +191,7 @@ def _checked(
 
 def _replaced(text: str, section: str, key: str, value: Any) -> str:
     """Put a value into the TOML text, marked as set by the user."""
-    at = text.index(f"[{section}]")
+    at = text.index(f"\n[{section}]\n")
     head, tail = text[:at], text[at:]
     shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
     line = f"{key} = {shown or _toml(value)}"
