@@ -48,7 +48,7 @@ def _named(name: str) -> Parts:
         )
     if path.is_dir() and (is_collection(path) or _is_path(name)):
         return open_folder(name, path)
-    if "/" in name and not path.exists() and is_collection(path.parent):
+    if "/" in name.rstrip("/") and not path.exists() and is_collection(path.parent):
         return open_folder(str(path.parent), path.parent, path.name)
     if _is_path(name):
         raise RearankError(f"{name}: no such folder")

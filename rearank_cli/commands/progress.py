@@ -20,7 +20,11 @@ class Tally:
         self.windows = self.cached = self.prompt_tokens = self.completion_tokens = 0
         self.flaws: Counter[str] = Counter()
         self.shortened = 0
-        self._begun = time.monotonic()
+        self._begun = self._asked = time.monotonic()
+
+    def ready(self) -> None:
+        """Count the rate of tokens from now on: until now the engine was starting."""
+        self._asked = time.monotonic()
 
     def add(self, trace: WindowTrace) -> None:
         """Count one window; tokens of cached answers cost nothing and are not counted."""
@@ -40,8 +44,9 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Tokens per second, in and out."""
-        return (self.prompt_tokens + self.completion_tokens) / max(self.seconds, 1e-9)
+        """Tokens per second, in and out, since the engine was ready."""
+        seconds = time.monotonic() - self._asked
+        return (self.prompt_tokens + self.completion_tokens) / max(seconds, 1e-9)
 
     def summary(self, queries: int) -> str:
         """Return the last word: what was done, what was flawed, what it cost."""
@@ -80,7 +85,8 @@ class Bar:
         self._live = None
 
     def say(self, text: str) -> None:
-        """Tell what the engine is doing; may be called from any thread."""
+        """Tell what a starting engine is doing; may be called from any thread."""
+        self.tally.ready()
         if self._live:
             self._live.update(self._task, description=text)
         else:
@@ -90,11 +96,14 @@ class Bar:
         """Note that a window is done."""
         self.tally.add(trace)
         if self._live:
-            rate = f"{self.tally.rate:,.0f} tokens/s"
-            self._live.update(self._task, advance=1, description="reranking", rate=rate)
+            self._live.update(self._task, advance=1, description="reranking", rate=self._rate())
         elif self.tally.windows * 4 >= self._total * self._quarter:
-            note(f"{self.tally.windows}/{self._total} windows, {self.tally.rate:,.0f} tokens/s")
+            note(f"{self.tally.windows}/{self._total} windows{self._rate()}")
             self._quarter = self.tally.windows * 4 // self._total + 1
+
+    def _rate(self) -> str:
+        """Return the tokens per second; nothing when all answers came from the cache."""
+        return f", {self.tally.rate:,.0f} tokens/s" if self.tally.rate >= 1 else ""
 
 
 def _live_bar() -> Any:
@@ -106,7 +115,7 @@ def _live_bar() -> Any:
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("windows  {task.fields[rate]}"),
+        progress.TextColumn("windows{task.fields[rate]}"),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -53,6 +53,7 @@ class VllmEngine:
             self._guard.end()  # without its processes, the start fails and the thread ends
             await asyncio.gather(starting, return_exceptions=True)
             raise
+        self._settings.tell("engine ready")
         self._context = int(self._llm.vllm_config.model_config.max_model_len)
         if self._settings.sampling.max_tokens >= self._context:
             raise EngineStartError(
