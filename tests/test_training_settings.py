@@ -28,7 +28,9 @@ def test_every_value_says_where_it_comes_from() -> None:
 
 def test_changes_are_in_the_values_and_in_the_text(tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
-    config.write_text("[grpo]\nsteps = 7\nbeta = 1\n[lora]\nrank = 4\nmodules = 'q_proj'\n", "utf-8")
+    config.write_text(
+        "[grpo]\nsteps = 7\nbeta = 1\n[lora]\nrank = 4\nmodules = 'q_proj'\n", "utf-8"
+    )
     settings = load_settings(
         str(config), ["grpo.steps=9", "run.gradient_checkpointing=false", "grpo.loss=dapo"]
     )

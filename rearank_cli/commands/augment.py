@@ -12,7 +12,7 @@ Examples:
   rearank augment run.trec -d vaswani --target 12000 --exclude-queries held-out.txt -o train.jsonl
   rearank augment run.trec -d vaswani --sft --draws 10 -o warmup.jsonl
   rearank augment run.trec -d vaswani --format verl -o train.parquet
-  rearank retrieve -d demo | rearank augment - -d demo --window 5-10 --order retrieved | head -1
+  rearank retrieve -d demo | rearank augment - -d demo --window 5-10 > train.jsonl
 """
 
 
