@@ -146,10 +146,10 @@ def test_the_answer_to_imitate_is_well_formed_ideal_and_names_words() -> None:
     assert score(example["completion"][0]["content"], Shown([0, 2, 1])).total(Weights()) == 1
 
 
-def test_equal_grades_are_told_apart_by_the_words_they_share() -> None:
-    answer = written("cats sleep", ["dogs", "cats", "cats sleep"], [0, 0, 0], thinks=False)
-    assert answer == "[3] > [2] > [1]"
-    assert parse(answer, 3).order == (2, 1, 0)
+def test_equal_grades_stay_in_the_order_shown() -> None:
+    answer = written("cats sleep", ["dogs", "cats sleep", "cats", "dogs"], [0, -1, 2, 0], False)
+    assert answer == "[3] > [1] > [2] > [4]"
+    assert parse(answer, 4).order == (2, 0, 1, 3)
 
 
 def test_words_are_equal_but_for_their_endings() -> None:

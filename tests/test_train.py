@@ -205,6 +205,14 @@ def test_modules_that_the_model_lacks_are_said(place: Path, taught: Path) -> Non
         train(job)
 
 
+def test_validation_needs_a_whole_model(
+    place: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+    with pytest.raises(RearankError, match="--validate cannot rerank"):
+        train(grpo_job(place, taught, "sharded"))
+
+
 def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, trained: Job) -> None:
     """One start of vLLM; float32 on both sides, so that no rounding differs."""
     pytest.importorskip("vllm", reason="needs the extra `cpu` or `gpu`")

@@ -111,12 +111,11 @@ class Renderer:
 def written(query: str, passages: Sequence[str], grades: Sequence[int], thinks: bool) -> str:
     """Write the answer to imitate: passages by grade, reasoning that names what they share.
 
-    Of equal grades, the passage with more of the query's words comes first, then the earlier one.
+    Passages of equal grades stay in the order shown: where the judgements say nothing, the
+    retriever's order is the best guess there is.
     """
     found = [shared_words(query, passage) for passage in passages]
-    order = sorted(
-        range(len(passages)), key=lambda index: (-max(grades[index], 0), -len(found[index]), index)
-    )
+    order = sorted(range(len(passages)), key=lambda index: -max(grades[index], 0))
     answer = " > ".join(f"[{index + 1}]" for index in order)
     if not thinks:
         return answer

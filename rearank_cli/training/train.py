@@ -1,5 +1,7 @@
 """A training run from its beginning, or from where it stopped, to the model card."""
 
+import os
+
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 from rearank_cli.training.card import write_card
@@ -15,7 +17,8 @@ def train(job: Job, restart: bool = False) -> None:
     Raises `RearankError` for settings that cannot work and a folder that holds another run.
     """
     accumulation(job.settings, processes())
-    goes_on = True
+    _check_validation(job)
+    goes_on = not restart
     if is_main_process():
         goes_on = job.folder.begin(job.about(), restart)
     if goes_on and job.folder.finished():
@@ -28,6 +31,17 @@ def train(job: Job, restart: bool = False) -> None:
         write_card(job)
         job.folder.finish()
         note(f"{job.folder.path}: done")
+
+
+def _check_validation(job: Job) -> None:
+    """Raise `RearankError` where no process has the whole model to rerank with."""
+    zero3 = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    sharded = zero3 or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    if job.held_out and sharded:
+        raise RearankError(
+            "--validate cannot rerank with a model whose weights are spread over processes",
+            hint="train without it and rerank with the checkpoints instead",
+        )
 
 
 def _stages(job: Job, validator: Validator | None) -> None:
@@ -47,8 +61,6 @@ def _stages(job: Job, validator: Validator | None) -> None:
 
 def _quiet() -> None:
     """Keep the libraries' own progress bars and advice off the terminal."""
-    import os
-
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
