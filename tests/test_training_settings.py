@@ -57,6 +57,7 @@ def _again(folder: Path, text: str) -> Path:
         ("grpo.steps=many", "expected a value of type int, found 'many'"),
         ("grpo.steps=0", "grpo.steps: expected more than 0, found 0"),
         ("grpo.generations=1", "grpo.generations: expected at least 2"),
+        ("run.precision=int4", "run.precision: expected one of auto, bf16, float32"),
         ("run.gradient_checkpointing=1", "expected a value of type bool, found 1"),
     ],
 )

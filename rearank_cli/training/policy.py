@@ -31,14 +31,19 @@ def load_tokenizer(model: str) -> Any:
     return tokenizer
 
 
-def load_base(model: str, lora: bool) -> Any:
-    """Return the base model, on a GPU in bfloat16 where that loses nothing.
+def in_bf16(precision: str) -> bool:
+    """Tell whether to compute in bfloat16; `auto` is yes on a GPU only."""
+    return on_gpu() if precision == "auto" else precision == "bf16"
+
+
+def load_base(model: str, lora: bool, precision: str = "auto") -> Any:
+    """Return the base model, its weights in bfloat16 where that loses nothing.
 
     Under LoRA the base is frozen, and DeepSpeed keeps its own float32 weights. A model whose own
     weights are trained stays in float32: a step of 1e-6 is smaller than bfloat16 can tell apart.
     """
     sharded = os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
-    half = on_gpu() and (lora or sharded)
+    half = in_bf16(precision) and (lora or sharded)
     try:
         return AutoModelForCausalLM.from_pretrained(
             model, dtype=torch.bfloat16 if half else torch.float32

@@ -5,12 +5,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import display_name, read_lines
 
-T = TypeVar("T")
+PRECISIONS = ("auto", "bf16", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Run:
     save_every: int
     keep: int
     log_every: int
+    precision: str
     gradient_checkpointing: bool
     vllm_memory: float
     vllm_tensor_parallel: int
@@ -141,6 +142,11 @@ def load_settings(config: str | None = None, changes: Sequence[str] = ()) -> Tra
     if values["grpo"]["generations"] < 2:
         raise RearankError(
             "grpo.generations: expected at least 2, since an answer is judged within its group"
+        )
+    if values["run"]["precision"] not in PRECISIONS:
+        raise RearankError(
+            f"run.precision: expected one of {', '.join(PRECISIONS)}, "
+            f"found {values['run']['precision']!r}"
         )
     parts = {name: kind(**values[name]) for name, kind in _SECTIONS.items()}
     return TrainSettings(**parts, text=text)

@@ -49,7 +49,7 @@ def warm_up(job: Job, validator: Validator | None) -> None:
         max_length=settings.sft.max_tokens,
         completion_only_loss=True,
     )
-    base = policy.load_base(job.base, job.lora)
+    base = policy.load_base(job.base, job.lora, settings.run.precision)
     tokenizer = policy.load_tokenizer(job.base)
     rows = [
         {"prompt": each["prompt"], "completion": each["completion"]} for each in answers.examples
@@ -90,7 +90,7 @@ def reinforce(job: Job, validator: Validator | None) -> None:
 
 
 def _policy(job: Job, start: str, warm: Path | None) -> Any:
-    base = policy.load_base(start, job.lora)
+    base = policy.load_base(start, job.lora, job.settings.run.precision)
     if not job.lora:
         return base
     if warm:
@@ -129,7 +129,6 @@ def _grpo_config(job: Job) -> GRPOConfig:
 def _common(job: Job, stage: str) -> dict[str, Any]:
     """Return what both stages ask of transformers."""
     grpo, run = job.settings.grpo, job.settings.run
-    gpu = policy.on_gpu()
     return {
         "output_dir": str(job.folder.checkpoints(stage)),
         "per_device_train_batch_size": run.micro_batch,
@@ -143,8 +142,8 @@ def _common(job: Job, stage: str) -> dict[str, Any]:
         "gradient_checkpointing": run.gradient_checkpointing,
         "report_to": list(job.trackers) or "none",
         "disable_tqdm": True,
-        "use_cpu": not gpu,
-        "bf16": gpu,
+        "use_cpu": not policy.on_gpu(),
+        "bf16": policy.in_bf16(run.precision),
     }
 
 

@@ -1,6 +1,7 @@
 """A training run from its beginning, or from where it stopped, to the model card."""
 
 import os
+import warnings
 
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
@@ -24,7 +25,7 @@ def train(job: Job, restart: bool = False) -> None:
     if goes_on and job.folder.finished():
         note(f"{job.folder.path}: this run is finished")
         return
-    _quiet()
+    _quiet(job)
     validator = Validator(job.held_out, job.settings.validation) if job.held_out else None
     _stages(job, validator)
     if is_main_process():
@@ -59,8 +60,10 @@ def _stages(job: Job, validator: Validator | None) -> None:
         stages.reinforce(job, validator)
 
 
-def _quiet() -> None:
+def _quiet(job: Job) -> None:
     """Keep the libraries' own progress bars and advice off the terminal."""
+    if job.rollouts.mode == "generate":  # else the version of vLLM does matter
+        warnings.filterwarnings("ignore", message="TRL currently supports vLLM")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
