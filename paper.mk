@@ -11,7 +11,8 @@
 #   DATASET_signal=data/signal             a collection that ir_datasets lacks, as a folder
 # MS MARCO (DL19, DL20) has 8.8 million passages: the index takes an hour and some 3 GB, once.
 
-REARANK ?= rearank
+# The command of the virtual environment where the Makefile includes this file.
+REARANK ?= $(if $(BIN),$(BIN)/,)rearank
 PYTHON ?= python3
 PAPER_RUNS ?= runs/paper
 PAPER_RERANK ?=
@@ -35,11 +36,11 @@ DATASET_robust04 ?= data/robust04
 paper_dataset = $(or $(DATASET_$(1)),bright/$(1))
 
 .PHONY: paper-dl paper-beir paper-bright
-paper-dl: $(PAPER_DL:%=$(PAPER_RUNS)/%.tsv)
+paper-dl: $(PAPER_DL:%=$(PAPER_RUNS)/%.tsv)  ## the paper's TREC DL figures, and ours
 	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
-paper-beir: $(PAPER_BEIR:%=$(PAPER_RUNS)/%.tsv)
+paper-beir: $(PAPER_BEIR:%=$(PAPER_RUNS)/%.tsv)  ## the same for BEIR
 	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
-paper-bright: $(PAPER_BRIGHT:%=$(PAPER_RUNS)/%.tsv)
+paper-bright: $(PAPER_BRIGHT:%=$(PAPER_RUNS)/%.tsv)  ## the same for BRIGHT
 	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table2.tsv $^
 
 # Runs are results, not steps on the way: without this, make removes what only a rule asked for.

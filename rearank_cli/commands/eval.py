@@ -149,15 +149,16 @@ def _judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
         return read_qrels(qrels)
     from rearank_cli.collection import open_collection
 
+    if qrels is None:
+        return open_collection(dataset).qrels()
     try:
-        return open_collection(qrels or dataset).qrels()
+        collection = open_collection(qrels)
     except RearankError as error:
-        if qrels is None:
-            raise
         raise RearankError(
-            f"{qrels}: no such file, and no collection either ({error.message})",
-            hint="--qrels takes a file in TREC or BEIR form, or the name of a collection",
+            f"{qrels}: expected a file or the name of a collection, found neither",
+            hint="--qrels takes judgements in TREC or BEIR form, also .gz, or a name as -d does",
         ) from error
+    return collection.qrels()
 
 
 def _origin(source: str, judgements: list[Qrel]) -> dict[str, str | None]:

@@ -94,22 +94,28 @@ def query_notes(
 ) -> list[str]:
     """Return the sentences about queries that belong under the figures of some runs."""
     bare = sum(max(judged.values(), default=0) < RELEVANT for judged in judgements.values())
-    convention = "all count" if complete else "only those that a run has count"
-    notes = [f"{len(judgements)} judged queries, {convention}; {bare} have no relevant document"]
-    fate = "count as 0" if complete else "do not count"
+    convention = "all count" if complete else "those that a run has count"
+    notes = [
+        f"{_count(list(judgements), 'judged')}: {convention}; {bare} without a relevant document"
+    ]
+    fate = "counted as 0" if complete else "left out"
     for item in coverages:
         if item.missing:
             notes.append(
-                f"{item.label}: {len(item.missing)} judged queries missing, which {fate} "
+                f"{item.label}: {_count(item.missing, 'judged')} missing, {fate} "
                 f"({_few(item.missing)})"
             )
         if item.unjudged:
-            notes.append(f"{item.label}: {len(item.unjudged)} queries without judgements, ignored")
+            notes.append(f"{item.label}: {_count(item.unjudged, 'unjudged')}, ignored")
         if item.tied:
-            notes.append(f"{item.label}: equal scores in {len(item.tied)} queries")
+            notes.append(f"{item.label}: equal scores in {_count(item.tied, 'judged')}")
     if len({frozenset(item.missing) for item in coverages}) > 1:
         notes.append("the runs do not have the same queries")
     return notes
+
+
+def _count(query_ids: Sequence[str], kind: str) -> str:
+    return f"{len(query_ids)} {kind} {'query' if len(query_ids) == 1 else 'queries'}"
 
 
 def _few(query_ids: Sequence[str], limit: int = 3) -> str:

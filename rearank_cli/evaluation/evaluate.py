@@ -18,7 +18,7 @@ from rearank_cli.evaluation.conventions import (
 from rearank_cli.evaluation.measures import depth_for, judged_beside
 from rearank_cli.evaluation.scoring import Evaluation, Judgements, Scorer
 from rearank_cli.evaluation.style import Ties
-from rearank_cli.files import STDIO
+from rearank_cli.files import STDIO, display_name
 from rearank_cli.records import Qrel, Run
 from rearank_cli.trec_fast import read_run_head
 
@@ -93,7 +93,9 @@ def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
     measured: list[Evaluation] = []
     coverages: list[Coverage] = []
     for label, source in request.sources.items():
-        run = _prepared(read_run_head(source, judgements, depth), request, judgements, excluded)
+        run = read_run_head(source, judgements, depth)
+        _check_queries(source, run, judgements)
+        run = _prepared(run, request, judgements, excluded)
         measured.append(scorer.evaluate(label, run))
         coverages.append(coverage(label, run, judgements))
     names = tuple(str(measure) for measure in request.measures)
@@ -112,6 +114,16 @@ def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
             *_document_notes(request, coverages, excluded, contradicting),
         ),
     )
+
+
+def _check_queries(source: str, run: Run, judgements: Judgements) -> None:
+    if not any(query_id in judgements for query_id in run.rankings):
+        ours, theirs = next(iter(run.rankings)), next(iter(judgements), "none")
+        raise RearankError(
+            f"{display_name(source)}: none of its {len(run.rankings)} queries is judged "
+            f"(it has {ours}, the judgements have {theirs})",
+            hint="are these the judgements for this run?",
+        )
 
 
 def _prepared(

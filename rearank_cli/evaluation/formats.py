@@ -24,6 +24,10 @@ _LATEX = {
 }
 
 
+WIDE = ("run", "text")
+"""Columns that may be folded when a terminal is narrow; a number that is cut is a wrong number."""
+
+
 def write_terminal(handle: TextIO, tables: Sequence[Table], notes: Sequence[str]) -> None:
     """Draw tables for a terminal, as wide as it is."""
     from rich import box
@@ -34,10 +38,12 @@ def write_terminal(handle: TextIO, tables: Sequence[Table], notes: Sequence[str]
     width = None if handle.isatty() else 200  # a file has no edge; rich takes 80 for it
     console = Console(file=handle, highlight=False, width=width)
     for table in tables:
-        drawing = Drawing(box=box.SIMPLE_HEAD, title=table.title or None, title_justify="left")
+        drawing = Drawing(
+            box=box.SIMPLE_HEAD, pad_edge=False, title=table.title or None, title_justify="left"
+        )
         for index, name in enumerate(table.header):
             side: JustifyMethod = "left" if index in table.left else "right"
-            drawing.add_column(Text(name), justify=side, overflow="fold", no_wrap=name != "text")
+            drawing.add_column(Text(name), justify=side, overflow="fold", no_wrap=name not in WIDE)
         for row, cells in enumerate(table.rows):
             drawing.add_row(
                 *(

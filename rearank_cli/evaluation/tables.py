@@ -148,9 +148,13 @@ def tables(report: Report, digits: int, diff: Mapping[str, str] | None = None) -
 
 def footer(report: Report, marked: bool = True) -> list[str]:
     """Return the lines under the tables; `marked` explains the marks in the figures."""
-    holes = (
-        [f"{report.judged_name} below 1: what nobody judged counts as not relevant"]
-        if _has_holes(report)
-        else []
-    )
-    return [*([MARKS, COLUMNS] if marked and report.comparisons else []), *report.notes, *holes]
+    lines = [*([MARKS, COLUMNS] if marked and report.comparisons else []), *report.notes]
+    if _has_holes(report):
+        lines.append(f"{report.judged_name} below 1: what nobody judged counts as not relevant")
+    strangers = [label for label, value in report.judged.items() if value == 0]
+    if strangers:
+        lines.append(
+            f"{', '.join(strangers)}: {report.judged_name} is 0; are the doc ids of the run and "
+            "of the judgements of one kind?"
+        )
+    return lines
