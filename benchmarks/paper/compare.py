@@ -1,0 +1,70 @@
+"""Our figures beside the paper's: `python benchmarks/paper/compare.py table1.tsv FILE…`.
+
+Each FILE is what `rearank eval --format tsv` wrote for one collection, named after it:
+runs/paper/dl19.tsv has the runs dl19.bm25 and dl19.rearank. Figures are nDCG@10 in percent.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+MEASURE = "nDCG@10"
+# The paper's line that our run is to be held against, by the end of our run's name.
+BESIDE = {"bm25": "BM25", "rearank": "REARANK-7B"}
+
+Table = Mapping[str, Mapping[str, str]]
+
+
+def read_tsv(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table under its header; lines that begin with # are remarks."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+    header = lines[0].split("\t")
+    for line in lines[1:]:
+        yield dict(zip(header, line.split("\t"), strict=True))
+
+
+def paper(path: Path) -> Table:
+    """Return the paper's figures by model and collection."""
+    return {row.pop("model"): row for row in read_tsv(path)}
+
+
+def ours(paths: Sequence[Path]) -> dict[str, dict[str, float]]:
+    """Return our figures, in percent, by the kind of run and collection."""
+    found: dict[str, dict[str, float]] = {kind: {} for kind in BESIDE}
+    for path in paths:
+        for row in read_tsv(path):
+            kind = row["run"].rpartition(".")[2]
+            if kind in found:
+                found[kind][path.stem] = 100 * float(row[MEASURE])
+    return found
+
+
+def average(values: Sequence[float]) -> str:
+    """Return a mean as the table shows it."""
+    return f"{sum(values) / len(values):.2f}" if values else ""
+
+
+def lines(table: Table, figures: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield the table as Markdown: our collections only, so that averages are of the same ones."""
+    sets = [name for name in next(iter(table.values())) if name in figures["rearank"]]
+    yield "| " + " | ".join([f"{MEASURE} (%)", *sets, "average"]) + " |"
+    yield "|---" * (len(sets) + 2) + "|"
+    for model, row in table.items():
+        values = [float(row[name]) for name in sets]
+        yield "| " + " | ".join([model, *(row[name] for name in sets), average(values)]) + " |"
+    for kind, beside in BESIDE.items():
+        mine = [figures[kind][name] for name in sets]
+        shown = [f"{value:.2f}" for value in mine]
+        yield "| " + " | ".join([f"**ours: {kind}**", *shown, average(mine)]) + " |"
+        gaps = [value - float(table[beside][name]) for name, value in zip(sets, mine, strict=True)]
+        yield "| " + " | ".join([f"- {beside}", *(f"{gap:+.2f}" for gap in gaps), ""]) + " |"
+
+
+def main() -> None:
+    """Print the table of the files named on the command line."""
+    table, *files = map(Path, sys.argv[1:])
+    print("\n".join(lines(paper(table), ours(files))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Draw a run's learning curve: `python benchmarks/training/curve.py metrics.jsonl curve.png`.
+
+Needs matplotlib, which the package itself does not.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402  after the choice of a backend without a screen
+
+Records = Sequence[dict[str, Any]]
+
+
+def smooth(values: Sequence[float], width: int = 10) -> list[float]:
+    """Return means over the last `width` values, as far as there are any."""
+    return [
+        sum(values[max(0, at - width + 1) : at + 1]) / min(at + 1, width)
+        for at in range(len(values))
+    ]
+
+
+def series(records: Records, stage: str, name: str) -> tuple[list[int], list[float]]:
+    """Return the steps of a stage and what was measured there."""
+    found = [each for each in records if each["stage"] == stage and name in each]
+    return [each["step"] for each in found], [each[name] for each in found]
+
+
+def draw(records: Records, target: Path) -> None:
+    """Draw loss, reward and validation beside each other."""
+    figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.4), constrained_layout=True)
+    plots = (
+        ("sft", ("loss",), "warm-up: loss"),
+        ("grpo", ("reward", "rank", "format"), "GRPO: reward and its parts"),
+    )
+    for panel, (stage, names, title) in zip(panels, plots, strict=False):
+        for name in names:
+            steps, values = series(records, stage, name)
+            (line,) = panel.plot(steps, smooth(values), label=f"{name} (mean of 10 steps)")
+            panel.plot(steps, values, color=line.get_color(), alpha=0.2)
+        panel.set(title=title, xlabel="step")
+        panel.legend(fontsize=7)
+    validation = [each for each in records if each["stage"] == "validation"]
+    labels = [f"{each['after']} {each['step']}" for each in validation]
+    panels[2].plot(labels, [each["nDCG@10"] for each in validation], "o-", label="reranked")
+    panels[2].plot(labels, [each["retrieved"] for each in validation], "--", label="as retrieved")
+    panels[2].set(title="held-out queries: nDCG@10")
+    panels[2].tick_params(axis="x", rotation=60, labelsize=7)
+    panels[2].legend(fontsize=7)
+    figure.savefig(target, dpi=110)
+
+
+def main() -> None:
+    """Read the metrics named first and write the picture named second."""
+    source, target = map(Path, sys.argv[1:])
+    draw([json.loads(line) for line in source.read_text("utf-8").splitlines()], target)
+
+
+if __name__ == "__main__":
+    main()

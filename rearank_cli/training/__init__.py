@@ -1,0 +1,1 @@
+"""Teaching a model to rank lists: training data, reward, GRPO. The only room that knows TRL."""

@@ -1,0 +1,218 @@
+"""Many candidate lists from few judged queries: the paper's data augmentation (section 4.1)."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeVar
+
+from rearank_cli.errors import RearankError
+from rearank_cli.listwise.reranker import Candidates
+from rearank_cli.records import Query
+from rearank_cli.training.reward import CUTOFF, ndcg, rank_reward
+
+Order = Literal["drawn", "retrieved", "shuffled"]
+ORDERS: tuple[Order, ...] = ("drawn", "retrieved", "shuffled")
+# Where a target count is asked for, draws per query end here: beyond, a query yields repeats.
+MAX_DRAWS = 2000
+T = TypeVar("T")
+
+# Why a list is dropped; the words are those of the statistics.
+NO_RELEVANT = "no relevant passage"
+LOW_INITIAL = "low initial nDCG@10"
+LOW_BEST = "low best nDCG@10"
+ALREADY_IDEAL = "already ideal"
+REPEATED = "drawn before"
+TOO_LONG = "prompt too long"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How lists are drawn.
+
+    `sizes` are the smallest and largest list; `depth` the hits drawn from; `draws` the draws per
+    query, or with a `target` that many lists in all, however many draws it takes. `order` is how a
+    list is shown: as `drawn`, as `retrieved`, or `shuffled`, that is drawn and shown at random
+    independently, so that the sets are those of `retrieved`. Lists whose nDCG@10 as shown is below
+    `min_initial`, or whose best one is below `min_best`, are dropped, and so are those already in
+    ideal order unless `keep_ideal`. Raises `RearankError` for numbers that cannot work.
+    """
+
+    sizes: tuple[int, int] = (20, 20)
+    depth: int = 100
+    draws: int = 50
+    target: int | None = None
+    order: Order = "drawn"
+    min_initial: float = 0.1
+    min_best: float = 0.0
+    keep_ideal: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 2 <= self.sizes[0] <= self.sizes[1] <= self.depth:
+            raise RearankError(
+                f"expected 2 <= --window <= --depth, found a window of {_span(self.sizes)} "
+                f"and a depth of {self.depth}"
+            )
+        for name in ("draws", "target"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RearankError(f"expected --{name} to be at least 1, found {value}")
+        if self.order not in ORDERS:
+            raise RearankError(f"--order: expected one of {', '.join(ORDERS)}, found {self.order}")
+
+
+def _span(sizes: tuple[int, int]) -> str:
+    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}-{sizes[1]}"
+
+
+class Draw(NamedTuple):
+    """One list as it will be shown, with its grades and the best grades of the query."""
+
+    query: Query
+    doc_ids: tuple[str, ...]
+    grades: tuple[int, ...]
+    ideal: tuple[int, ...]
+
+    @property
+    def initial(self) -> float:
+        """nDCG@10 of the list as shown."""
+        return ndcg(self.grades, self.ideal)
+
+
+@dataclass
+class Tally:
+    """What became of the queries and the lists."""
+
+    queries: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    drawn: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    grades: Counter[int] = field(default_factory=Counter)
+    initial: list[float] = field(default_factory=list)
+
+    @property
+    def kept(self) -> int:
+        """Lists kept so far."""
+        return len(self.initial)
+
+    def keep(self, draw: Draw) -> None:
+        """Count a list that is kept."""
+        self.grades.update(draw.grades)
+        self.initial.append(draw.initial)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """One query's hits to draw from; the generator is its own, whatever other queries there are."""
+
+    query: Query
+    hits: tuple[str, ...]
+    judged: Mapping[str, int]
+    generator: random.Random
+
+    def draw(self, sampling: Sampling) -> Draw:
+        low, high = (min(size, len(self.hits)) for size in sampling.sizes)
+        size = low if low == high else self.generator.randint(low, high)
+        places = self.generator.sample(range(len(self.hits)), size)
+        if sampling.order != "drawn":
+            places.sort()
+        if sampling.order == "shuffled":
+            random.Random(f"{sampling.seed}:{places}").shuffle(places)
+        doc_ids = tuple(self.hits[place] for place in places)
+        ideal = sorted((grade for grade in self.judged.values() if grade > 0), reverse=True)
+        return Draw(
+            self.query,
+            doc_ids,
+            tuple(self.judged.get(doc_id, 0) for doc_id in doc_ids),
+            tuple(ideal[:CUTOFF]),
+        )
+
+
+def augment(
+    work: Sequence[Candidates],
+    qrels: Mapping[str, Mapping[str, int]],
+    sampling: Sampling,
+    render: Callable[[Draw], T | None],
+    tally: Tally,
+) -> Iterator[T]:
+    """Yield what `render` makes of every list that is kept; the same seed gives the same lists.
+
+    Queries take turns, one draw each. `render` returns None for a list that is too long. `tally`
+    counts what happened.
+    """
+    pools = list(_pools(work, qrels, sampling, tally))
+    seen: set[tuple[str, ...]] = set()
+    for draw in _draws(pools, sampling):
+        tally.drawn += 1
+        key = (draw.query.query_id, *draw.doc_ids)
+        flaw = REPEATED if key in seen else _flaw(draw, sampling)
+        seen.add(key)
+        rendered = None if flaw else render(draw)
+        if rendered is None:
+            tally.dropped[flaw or TOO_LONG] += 1
+            continue
+        tally.keep(draw)
+        yield rendered
+        if tally.kept == sampling.target:
+            return
+
+
+def _draws(pools: Sequence[_Pool], sampling: Sampling) -> Iterator[Draw]:
+    rounds = MAX_DRAWS if sampling.target else sampling.draws
+    for _ in range(rounds):
+        for pool in pools:
+            yield pool.draw(sampling)
+
+
+def _pools(
+    work: Sequence[Candidates],
+    qrels: Mapping[str, Mapping[str, int]],
+    sampling: Sampling,
+    tally: Tally,
+) -> Iterator[_Pool]:
+    for query, ranking, _ in work:
+        hits, judged = ranking[: sampling.depth], qrels.get(query.query_id, {})
+        if not judged:
+            tally.skipped["without judgements"] += 1
+        elif len(hits) < 2 or not any(judged.get(doc_id, 0) > 0 for doc_id in hits):
+            tally.skipped["without a relevant hit"] += 1
+        else:
+            tally.queries += 1
+            seed = f"{sampling.seed}:{query.query_id}:{query.text}"
+            yield _Pool(query, hits, judged, random.Random(seed))
+
+
+def _flaw(draw: Draw, sampling: Sampling) -> str | None:
+    """Return why a list is not fit for training, or None."""
+    if not any(grade > 0 for grade in draw.grades):
+        return NO_RELEVANT
+    if ndcg(sorted(draw.grades, reverse=True), draw.ideal) < sampling.min_best:
+        return LOW_BEST
+    if draw.initial < sampling.min_initial:
+        return LOW_INITIAL
+    if not sampling.keep_ideal and rank_reward(range(len(draw.grades)), draw.grades) is None:
+        return ALREADY_IDEAL
+    return None
+
+
+def report(tally: Tally, excluded: int = 0) -> Iterator[str]:
+    """Yield the statistics, line by line."""
+    asides = dict(tally.skipped)
+    if excluded:
+        asides["excluded"] = excluded
+    aside = ", ".join(f"{count} {why}" for why, count in asides.items())
+    yield f"queries: {tally.queries}" + (f" ({aside})" if aside else "")
+    share = tally.kept / tally.drawn if tally.drawn else 0.0
+    yield f"lists: {tally.drawn:,} drawn, {tally.kept:,} kept ({share:.1%})"
+    for why, count in tally.dropped.most_common():
+        yield f"  dropped {count:,}: {why}"
+    grades = ", ".join(f"{grade}: {count:,}" for grade, count in sorted(tally.grades.items()))
+    yield f"grades shown: {grades or 'none'}"
+    yield "initial nDCG@10:"
+    bins = Counter(min(int(value * 10), 9) for value in tally.initial)
+    most = max(bins.values(), default=1)
+    for number in range(10):
+        bar = "#" * round(40 * bins[number] / most)
+        yield f"  {number / 10:.1f}-{(number + 1) / 10:.1f} {bins[number]:7,} {bar}".rstrip()

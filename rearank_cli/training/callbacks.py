@@ -1,0 +1,148 @@
+"""What is noted and shown while TRL trains: metrics, progress, validation."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import TrainerCallback
+
+from rearank_cli.log import note
+from rearank_cli.training.folder import Folder
+from rearank_cli.training.validation import Validator
+
+# TRL's names for what we note, and ours.
+_NAMES = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "reward": "reward",
+    "reward_std": "reward_std",
+    "frac_reward_zero_std": "groups_without_signal",
+    "rewards/rank/mean": "rank",
+    "rewards/tags/mean": "tags",
+    "rewards/listed/mean": "listed",
+    "rewards/recall/mean": "recall",
+    "format": "format",
+    "ndcg": "ndcg",
+    "completions/mean_length": "length",
+    "completions/clipped_ratio": "cut",
+    "kl": "kl",
+    "entropy": "entropy",
+    "mean_token_accuracy": "token_accuracy",
+}
+
+
+class Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    """Writes one line to the run's metrics for every step that is logged."""
+
+    def __init__(self, folder: Folder, stage: str) -> None:
+        """Name the stage, `sft` or `grpo`, in every line."""
+        self._folder = folder
+        self._stage = stage
+        self._last = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note what was logged, under our names; the summary at the end of training is not."""
+        logs: Mapping[str, float] = kwargs.get("logs") or {}
+        values = {name: logs[theirs] for theirs, name in _NAMES.items() if theirs in logs}
+        if not state.is_world_process_zero or "loss" not in values:
+            return
+        now = time.monotonic()
+        seconds, self._last = round(now - self._last, 3), now
+        record = {"stage": self._stage, "step": state.global_step, **values, "seconds": seconds}
+        self._folder.log(record)
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    """A bar with the last reward or loss on a terminal, twenty lines elsewhere."""
+
+    def __init__(self, stage: str) -> None:
+        """Name the stage in front of the bar."""
+        self._stage = stage
+        self._bar: Any = None
+        self._shown = ""
+        self._twentieth = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show the bar."""
+        if not state.is_world_process_zero or not sys.stderr.isatty():
+            return
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn(self._stage),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[shown]}"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task(
+            "", total=state.max_steps, completed=state.global_step, shown=""
+        )
+        self._bar.start()
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Remember the newest figure."""
+        logs = kwargs.get("logs") or {}
+        for theirs, name in (("reward", "reward"), ("loss", "loss")):
+            if theirs in logs:
+                self._shown = f"{name} {logs[theirs]:.3f}"
+                break
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move on."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=state.global_step, shown=self._shown)
+            return
+        twentieth = state.global_step * 20 // max(state.max_steps, 1)
+        if state.is_world_process_zero and twentieth > self._twentieth:
+            note(
+                f"{self._stage}: step {state.global_step}/{state.max_steps} {self._shown}".rstrip()
+            )
+            self._twentieth = twentieth
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class Validate(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    """Measures the model on held-out queries before the first step and every `every` steps."""
+
+    def __init__(self, validator: Validator, folder: Folder, stage: str, every: int) -> None:
+        """Say whom to ask, where to note it, and how often."""
+        self._validator = validator
+        self._folder = folder
+        self._stage = stage
+        self._every = every
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Measure the model as it is, unless this run goes on."""
+        if state.global_step == 0:
+            self._measure(state, kwargs)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Measure the model when its time has come, and after the last step."""
+        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
+            self._measure(state, kwargs)
+
+    def _measure(self, state: Any, kwargs: Mapping[str, Any]) -> None:
+        if not state.is_world_process_zero:
+            return
+        model = kwargs["model"]
+        figures = self._validator.measure(
+            getattr(model, "module", model), kwargs["processing_class"]
+        )
+        record = {"stage": "validation", "after": self._stage, "step": state.global_step}
+        self._folder.log({**record, **figures})
+        note(
+            f"validation after {self._stage} step {state.global_step}: "
+            f"nDCG@10 {figures['nDCG@10']:.4f} (as retrieved {figures['retrieved']:.4f}), "
+            f"{figures['flawed']:.0%} of the answers flawed"
+        )

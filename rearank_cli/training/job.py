@@ -1,0 +1,57 @@
+"""What a training run is: everything that its stages need, and nothing of TRL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rearank_cli.training.data import Data
+from rearank_cli.training.folder import Folder
+from rearank_cli.training.settings import TrainSettings
+from rearank_cli.training.validation import HeldOut
+
+Mode = Literal["generate", "colocate", "server"]
+MODES: tuple[Mode, ...] = ("generate", "colocate", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """How answers are sampled: by transformers, by vLLM in this process, or by a vLLM server."""
+
+    mode: Mode = "generate"
+    server: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: `lists` for GRPO, `answers` for the warm-up, either or both.
+
+    `base` is the folder or hub id of the model and `name` what the user called it; `switches` are
+    those of the chat template; `trackers` are names that transformers knows.
+    """
+
+    base: str
+    name: str
+    settings: TrainSettings
+    folder: Folder
+    lists: Data | None
+    answers: Data | None
+    rollouts: Rollouts = field(default_factory=Rollouts)
+    held_out: HeldOut | None = None
+    switches: Mapping[str, Any] = field(default_factory=dict)
+    trackers: tuple[str, ...] = ()
+
+    @property
+    def lora(self) -> bool:
+        """Whether an adapter is trained instead of all weights."""
+        return self.settings.lora.rank > 0
+
+    def about(self) -> dict[str, Any]:
+        """Return what must be the same for a run to go on."""
+        return {
+            "model": self.name,
+            "lists": self.lists.digest if self.lists else "",
+            "answers": self.answers.digest if self.answers else "",
+            "validation": self.held_out.name if self.held_out else "",
+            "rollouts": self.rollouts.mode,
+            "settings": self.settings.text,
+        }

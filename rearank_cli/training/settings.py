@@ -1,0 +1,234 @@
+"""The settings of a training run: a TOML file in which every value says where it comes from."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from rearank_cli.errors import RearankError
+from rearank_cli.files import display_name, read_lines
+
+PRECISIONS = ("auto", "bf16", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Grpo:
+    """How the policy is trained; see defaults.toml."""
+
+    steps: int
+    prompts_per_step: int
+    generations: int
+    learning_rate: float
+    lora_learning_rate: float
+    beta: float
+    loss: str
+    scale_rewards: str
+    temperature: float
+    max_answer_tokens: int
+    warmup_steps: int
+    schedule: str
+    max_grad_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """The weights of the reward's parts, and where its rank part is clipped."""
+
+    rank: float
+    tags: float
+    listed: float
+    recall: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """The adapter; rank 0 trains all weights instead."""
+
+    rank: int
+    alpha: int
+    dropout: float
+    modules: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sft:
+    """The warm-up by imitation."""
+
+    epochs: float
+    learning_rate: float
+    lora_learning_rate: float
+    batch: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What changes speed, memory and logging."""
+
+    micro_batch: int
+    save_every: int
+    keep: int
+    log_every: int
+    precision: str
+    gradient_checkpointing: bool
+    vllm_memory: float
+    vllm_tensor_parallel: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How held-out queries are reranked during training."""
+
+    every: int
+    depth: int
+    window: int
+    stride: int
+    max_answer_tokens: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """All of them, and the TOML text that says the same with its sources."""
+
+    grpo: Grpo
+    reward: Reward
+    lora: Lora
+    sft: Sft
+    run: Run
+    validation: Validation
+    text: str
+
+
+_SECTIONS = {
+    "grpo": Grpo,
+    "reward": Reward,
+    "lora": Lora,
+    "sft": Sft,
+    "run": Run,
+    "validation": Validation,
+}
+_POSITIVE = {
+    "grpo": ("steps", "prompts_per_step", "learning_rate", "lora_learning_rate", "temperature"),
+    "sft": ("epochs", "learning_rate", "lora_learning_rate", "batch", "max_tokens"),
+    "run": ("micro_batch", "save_every", "keep", "log_every", "vllm_tensor_parallel"),
+    "validation": ("every", "depth", "window", "stride", "max_answer_tokens", "batch"),
+}
+
+
+def load_settings(config: str | None = None, changes: Sequence[str] = ()) -> TrainSettings:
+    """Return the defaults, changed by a TOML file and then by `section.key=value` texts.
+
+    Raises `RearankError` for a file that is no such TOML, an unknown name, or a value of the
+    wrong kind.
+    """
+    text = files("rearank_cli").joinpath("training", "defaults.toml").read_text("utf-8")
+    values: dict[str, dict[str, Any]] = tomllib.loads(text)
+    wanted = list(_from_file(config)) if config else []
+    wanted += [_change(change) for change in changes]
+    for place, section, key, value in wanted:
+        values[section][key] = _checked(place, values, (section, key), value)
+        text = _replaced(text, section, key, values[section][key])
+    for section, keys in _POSITIVE.items():
+        for key in keys:
+            if values[section][key] <= 0:
+                raise RearankError(
+                    f"{section}.{key}: expected more than 0, found {values[section][key]}"
+                )
+    if values["grpo"]["generations"] < 2:
+        raise RearankError(
+            "grpo.generations: expected at least 2, since an answer is judged within its group"
+        )
+    if values["run"]["precision"] not in PRECISIONS:
+        raise RearankError(
+            f"run.precision: expected one of {', '.join(PRECISIONS)}, "
+            f"found {values['run']['precision']!r}"
+        )
+    parts = {name: kind(**values[name]) for name, kind in _SECTIONS.items()}
+    return TrainSettings(**parts, text=text)
+
+
+def _from_file(path: str) -> list[tuple[str, str, str, Any]]:
+    name = display_name(path)
+    text = "\n".join(line for _, line in read_lines(path))
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RearankError(f"{name}: expected TOML: {error}") from error
+    found = []
+    for section, entries in data.items():
+        if not isinstance(entries, Mapping):
+            raise RearankError(f"{name}: expected [sections], found {section!r} outside of one")
+        found += [(f"{name}: {section}.{key}", section, key, entries[key]) for key in entries]
+    return found
+
+
+def _change(text: str) -> tuple[str, str, str, Any]:
+    name, equals, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and key):
+        raise RearankError(f"--set: expected section.key=value, found {text!r}")
+    try:
+        return f"--set {text}", section, key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return f"--set {text}", section, key, value.strip()
+
+
+def _checked(
+    place: str, values: Mapping[str, Mapping[str, Any]], name: tuple[str, str], value: Any
+) -> Any:
+    """Return the value as the kind that the default has."""
+    section, key = name
+    if key not in values.get(section, {}):
+        raise RearankError(
+            f"{place}: no such setting: {section}.{key}", hint="--print-config shows all of them"
+        )
+    kind = type(values[section][key])
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise RearankError(f"{place}: expected a value of type {kind.__name__}, found {value!r}")
+    return value
+
+
+def _replaced(text: str, section: str, key: str, value: Any) -> str:
+    """Put a value into the TOML text, marked as set by the user."""
+    at = text.index(f"\n[{section}]\n")
+    head, tail = text[:at], text[at:]
+    shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
+    line = f"{key} = {shown or _toml(value)}"
+    return head + re.sub(
+        rf"^{re.escape(key)} = [^#\n]*(?:#.*)?$",
+        lambda _: f"{line:<26} # set by you",
+        tail,
+        count=1,
+        flags=re.MULTILINE,
+    )
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def accumulation(settings: TrainSettings, processes: int) -> int:
+    """Return how many micro batches make a step, so that every step trains on fresh answers.
+
+    A step has prompts_per_step * generations answers. Raises `RearankError` when they cannot be
+    shared out evenly.
+    """
+    answers = settings.grpo.prompts_per_step * settings.grpo.generations
+    at_once = settings.run.micro_batch * processes
+    if answers % at_once:
+        raise RearankError(
+            f"a step has {answers} answers (grpo.prompts_per_step * grpo.generations), which "
+            f"cannot be shared out to {at_once} at once (run.micro_batch * processes)",
+            hint="choose a run.micro_batch that divides it",
+        )
+    return answers // at_once

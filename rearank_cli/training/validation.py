@@ -1,0 +1,75 @@
+"""How good the model under training is on held-out queries, by our own reranker and measures."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from rearank_cli.evaluation.measures import DEFAULT, parse_measures
+from rearank_cli.evaluation.scoring import Scorer
+from rearank_cli.listwise.prompt import Profile
+from rearank_cli.listwise.reranker import Candidates, Reranker
+from rearank_cli.listwise.reranker import Settings as Sliding
+from rearank_cli.listwise.trace import WindowTrace
+from rearank_cli.records import Engine, Ranking, Run
+from rearank_cli.training.settings import Validation
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Queries with their candidates and judgements, and the profile that they are asked with."""
+
+    name: str
+    work: Sequence[Candidates]
+    qrels: Mapping[str, Mapping[str, int]]
+    profile: Profile
+
+
+class Validator:
+    """Measures models on held-out queries; `initial` is the figure of the order retrieved."""
+
+    def __init__(self, held_out: HeldOut, settings: Validation) -> None:
+        """Prepare the judgements of the queries that are reranked."""
+        self._held_out = held_out
+        self._settings = settings
+        ids = [each.query.query_id for each in held_out.work]
+        judged = {name: held_out.qrels[name] for name in ids if name in held_out.qrels}
+        self._scorer = Scorer(judged, parse_measures([DEFAULT]))
+        self.initial = self._measure({each.query.query_id: each.ranking for each in held_out.work})
+
+    def measure(self, model: Any, tokenizer: Any) -> dict[str, float]:
+        """Rerank with the model and return nDCG@10, flawed windows (share) and answer length."""
+        from rearank_cli.training.engine import PolicyEngine
+
+        engine = PolicyEngine(
+            model,
+            tokenizer,
+            self._settings.max_answer_tokens,
+            self._settings.batch,
+            self._held_out.profile.chat_template,
+        )
+        return asyncio.run(self.rerank(engine))
+
+    async def rerank(self, engine: Engine) -> dict[str, float]:
+        """Rerank with an engine and return the same."""
+        each = self._settings
+        traces: list[WindowTrace] = []
+        sliding = Sliding(each.depth, each.window, each.stride, concurrency=each.batch)
+        reranker = Reranker(engine, self._held_out.profile, sliding, traces.append)
+        rankings: dict[str, Ranking] = {}
+        await engine.open()
+        try:
+            async for result in reranker.run(self._held_out.work):
+                rankings[result.query_id] = result.ranking
+        finally:
+            await engine.close()
+        return {
+            DEFAULT: self._measure(rankings),
+            "retrieved": self.initial,
+            "flawed": mean(bool(trace.flaws.names()) for trace in traces),
+            "length": mean(trace.completion_tokens for trace in traces),
+        }
+
+    def _measure(self, rankings: Mapping[str, Ranking]) -> float:
+        return self._scorer.evaluate("", Run.by_rank(rankings, "")).figures[DEFAULT]

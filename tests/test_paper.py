@@ -1,0 +1,110 @@
+"""The paper's tables: the data, the comparison, and `make paper-dl` on three queries of DL19."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from command import ROOT, environment
+from llm_server import serving
+
+from rearank_cli.records import Prompt
+
+PAPER = ROOT / "benchmarks" / "paper"
+QUERIES = 3
+HITS = 30
+
+
+def compare() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("compare", PAPER / "compare.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "columns", "average"), [("table1", 9, 9, 54.59), ("table2", 8, 12, 17.7)]
+)
+def test_the_papers_figures_average_to_what_it_says(
+    table: str, rows: int, columns: int, average: float
+) -> None:
+    figures = compare().paper(PAPER / f"{table}.tsv")
+    assert len(figures) == rows and len(figures["BM25"]) == columns
+    values = [
+        float(value) for name, value in figures["REARANK-7B"].items() if not name.startswith("dl")
+    ]
+    assert sum(values) / len(values) == pytest.approx(average, abs=0.06)
+
+
+def test_only_our_collections_are_averaged(tmp_path: Path) -> None:
+    module = compare()
+    for name, bm25, reranked in (("dl20", 0.48, 0.7), ("news", 0.4, 0.5)):
+        (tmp_path / f"{name}.tsv").write_text(
+            f"run\tnDCG@10\n{name}.bm25\t{bm25}\n{name}.rearank\t{reranked}\n", encoding="utf-8"
+        )
+    figures = module.ours([tmp_path / "news.tsv", tmp_path / "dl20.tsv"])
+    text = list(module.lines(module.paper(PAPER / "table1.tsv"), figures))
+    assert text[0] == "| nDCG@10 (%) | dl20 | news | average |"
+    assert "| BM25 | 47.96 | 39.52 | 43.74 |" in text
+    assert "| **ours: rearank** | 70.00 | 50.00 | 60.00 |" in text
+    assert text[-1] == "| - REARANK-7B | +0.00 | -1.88 |  |"
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "-f", "paper.mk", *arguments],
+        cwd=ROOT,
+        env={**environment(folder), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_paper_dl_is_built_once_and_printed(tmp_path: Path, shared: Path) -> None:
+    run = (shared / "runs" / "dl19.bm25.trec").read_text("utf-8").splitlines(keepends=True)
+    by_query: dict[str, list[str]] = {}
+    for line in run:
+        by_query.setdefault(line.split()[0], []).append(line)
+    candidates = tmp_path / "candidates.trec"
+    kept = list(by_query.values())[:QUERIES]
+    candidates.write_text("".join(line for each in kept for line in each[:HITS]), encoding="utf-8")
+    with serving(backwards) as server:
+        arguments = (
+            "paper-dl",
+            "PAPER_DL=dl19",
+            f"PAPER_RUNS={tmp_path / 'runs'}",
+            f"REARANK={sys.executable} -m rearank_cli",
+            f"PYTHON={sys.executable}",
+            f"CANDIDATES_dl19={candidates}",
+            f"DATASET_dl19={shared / 'collections' / 'dl19'}",
+            f"PAPER_RERANK=--base-url {server.url} --model scripted",
+            "PAPER_EVAL=--judged-queries-only",
+        )
+        first = make(tmp_path, *arguments)
+        assert first.returncode == 0, first.stderr
+        assert "| REARANK-7B | 74.16 | 74.16 |" in first.stdout
+        assert "| **ours: bm25** | " in first.stdout
+        assert "| **ours: rearank** | " in first.stdout
+        asked = len(server.finished)
+        assert asked == QUERIES * 2  # 30 hits are two windows
+        figures = (tmp_path / "runs" / "dl19.tsv").read_text("utf-8")
+        (tmp_path / "runs" / "dl19.tsv").unlink()
+        again = make(tmp_path, *arguments)
+        assert again.returncode == 0, again.stderr
+        assert len(server.finished) == asked
+        assert "retrieve" not in again.stdout and " rerank " not in again.stdout
+        assert (tmp_path / "runs" / "dl19.tsv").read_text("utf-8") == figures
+        assert first.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
+
+
+def backwards(prompt: Prompt) -> str:
+    """Answer with the order shown, turned around."""
+    count = sum(message.content.startswith("[") for message in prompt)
+    order = " > ".join(f"[{number}]" for number in range(count, 0, -1))
+    return f"<think>turned around</think><answer>{order}</answer>"

@@ -1,0 +1,159 @@
+"""The reward: definitions by hand, agreement with the program's measure and parser, corners."""
+
+from itertools import permutations
+from math import log2
+from statistics import mean, stdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rearank_cli.evaluation.measures import parse_measures
+from rearank_cli.evaluation.scoring import Scorer
+from rearank_cli.listwise.permutation import parse
+from rearank_cli.records import Run
+from rearank_cli.training.reward import (
+    Shown,
+    Weights,
+    dcg,
+    list_reward,
+    ndcg,
+    rank_reward,
+    recall_reward,
+    score,
+    tag_reward,
+)
+
+GOOD = "<think>[2] names it.</think>\n<answer> [2] > [1] > [3] </answer>"
+grade_lists = st.lists(st.integers(-1, 3), min_size=2, max_size=25)
+
+
+def test_dcg_by_hand() -> None:
+    assert dcg([3, 0, 2]) == pytest.approx(3 + 2 / log2(4))
+    assert dcg([0] * 10 + [3]) == 0
+    assert dcg([-1, 1]) == pytest.approx(1 / log2(3))
+
+
+def test_rank_reward_by_hand() -> None:
+    grades = [0, 1, 2]
+    assert rank_reward([0, 1, 2], grades) == 0
+    assert rank_reward([2, 1, 0], grades) == 1
+    initial, best = 1 / log2(3) + 1, 2 + 1 / log2(3)
+    middle = 2 + 1 / 2
+    assert rank_reward([2, 0, 1], grades) == pytest.approx((middle - initial) / (best - initial))
+
+
+def test_rank_reward_is_undefined_when_nothing_can_be_gained() -> None:
+    assert rank_reward([1, 0], [2, 1]) is None
+    assert rank_reward([1, 0], [0, 0]) is None
+    assert score("[2] > [1]", Shown([1, 0], thinks=False)).total(Weights()) is None
+
+
+def test_rank_reward_is_clipped_below() -> None:
+    grades = [3, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1]  # moving ranks 10 and 11 up gains little
+    worst = list(range(10, -1, -1))
+    assert rank_reward(worst, grades, floor=-100) == pytest.approx(-4.808, abs=0.001)
+    assert rank_reward(worst, grades) == -1
+
+
+@given(grade_lists, st.lists(st.integers(0, 3), max_size=10))
+def test_ndcg_is_the_programs_own(grades: list[int], others: list[int]) -> None:
+    judged = [*grades, *others]
+    qrels = {"q": {f"d{number}": grade for number, grade in enumerate(judged)}}
+    run = Run.by_rank({"q": tuple(f"d{number}" for number in range(len(grades)))}, "")
+    figures = Scorer(qrels, parse_measures(["nDCG@10"])).evaluate("run", run).figures
+    assert ndcg(grades, judged) == pytest.approx(figures["nDCG@10"], abs=1e-6)
+
+
+@given(st.text(alphabet="[]>0123 <answer/think>\n", max_size=80), grade_lists)
+def test_orders_are_those_of_the_rerankers_parser(text: str, grades: list[int]) -> None:
+    order = parse(text, len(grades), thinks=True).order
+    assert score(text, Shown(grades)).rank == rank_reward(order, grades)
+    assert score(text, Shown(grades)).ndcg == ndcg([grades[index] for index in order], grades)
+
+
+@given(grade_lists, st.randoms())
+def test_rank_reward_stays_between_floor_and_one(grades: list[int], random: object) -> None:
+    order = list(range(len(grades)))
+    random.shuffle(order)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    value = rank_reward(order, grades)
+    assert value is None or -1 <= value <= 1 + 1e-9
+
+
+def _advantages(rewards: list[float]) -> list[float]:
+    """The group's z-scores, as TRL computes them."""
+    return [(reward - mean(rewards)) / (stdev(rewards) + 1e-12) for reward in rewards]
+
+
+def test_the_normalisation_cancels_within_a_group() -> None:
+    grades = [1, 0, 3, 2]
+    orders = list(permutations(range(4)))[::3]
+    relative = [rank_reward(order, grades, floor=-100) or 0.0 for order in orders]
+    plain = [ndcg([grades[index] for index in order], grades) for order in orders]
+    assert _advantages(relative) == pytest.approx(_advantages(plain), abs=1e-9)
+    # It does not once the rewards' other parts differ, or scaling goes over the batch.
+    malformed = [0.1] + [0.2] * (len(orders) - 1)
+    with_format = [0.8 * one + two for one, two in zip(relative, malformed, strict=True)]
+    plain_format = [0.8 * one + two for one, two in zip(plain, malformed, strict=True)]
+    assert _advantages(with_format) != pytest.approx(_advantages(plain_format), abs=1e-3)
+
+
+def test_a_perfect_answer_earns_one() -> None:
+    parts = score(GOOD, Shown([0, 2, 0]))
+    assert (parts.rank, parts.tags, parts.listed, parts.recall) == (1, 1, 1, 1)
+    assert parts.total(Weights()) == pytest.approx(1)
+    assert parts.total(Weights(recall=0.2)) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "rank", "tags", "listed"),
+    [
+        ("<think>a</think><answer>[2] > [2] > [1] > [3]</answer>", 1, 1, 0),  # repeated
+        ("<think>a</think><answer>[2]</answer>", 1, 1, 0),  # the rest is missing
+        ("<think>a</think><answer>[2] > [1] > [3] > [9]</answer>", 1, 1, 0),  # unknown
+        ("<think>a</think><answer>2 > 1 > 3</answer>", 1, 1, 0),  # no brackets
+        ("<think>a</think><answer>[2] > [1] > [3], I think</answer>", 1, 1, 0),  # talk
+        ("<think>a</think><answer>[1] > [2] > [3]</answer>", 0, 1, 1),  # the input order
+        ("<think> </think><answer>[2] > [1] > [3]</answer>", 1, 0, 1),  # empty thoughts
+        ("<answer>[2] > [1] > [3]</answer>", 1, 0, 1),  # no thoughts
+        # Several answers: the last one counts, and they are no longer one shape.
+        (
+            "<think>a</think><answer>[2] > [1] > [3]</answer><answer>[1] > [2] > [3]</answer>",
+            0,
+            0,
+            1,
+        ),
+        # An answer inside the thoughts is none.
+        ("<think><answer>[2] > [1] > [3]</answer></think>", 0, 0, 0),
+        ("<think><answer>[2] > [1] > [3]</answer>", 1, 0, 1),
+        ("<think>a <answer>[2]</answer></think><answer>[1] > [2] > [3]</answer>", 0, 0, 1),
+        ("<think>a</think>[2] > [1] > [3]", 1, 0, 0),  # order without tags
+        ("<think>[2] is best", 0, 0, 0),  # never ended
+        ("", 0, 0, 0),
+    ],
+)
+def test_corners_that_could_be_hacked(text: str, rank: float, tags: float, listed: float) -> None:
+    parts = score(text, Shown([0, 2, 0]))
+    assert parts.rank == pytest.approx(rank)
+    assert (parts.tags, parts.listed) == (tags, listed)
+
+
+def test_an_answer_cut_by_the_limit_earns_no_format() -> None:
+    parts = score("<think>a</think><answer>[2] > [1", Shown([0, 2, 0]), cut=True)
+    assert (parts.rank, parts.tags, parts.listed) == (1, 0, 0)
+    assert score("[2] > [1] > [3]", Shown([0, 2, 0]), cut=True).rank == 0  # unfinished thoughts
+
+
+def test_prompts_without_reasoning_want_no_tags() -> None:
+    assert tag_reward("[2] > [1]", thinks=False) == 1
+    assert tag_reward(GOOD, thinks=False) == 0
+    assert tag_reward(" ", thinks=False) == 0
+    assert list_reward("[2] > [1]", 2, thinks=False) == 1
+    assert list_reward("[2] > [1]", 3, thinks=False) == 0
+
+
+def test_recall_counts_what_the_next_window_sees() -> None:
+    grades = [1] * 12 + [0] * 8
+    assert recall_reward(range(20), grades) == 1
+    assert recall_reward(range(19, -1, -1), grades) == pytest.approx(2 / 10)
+    assert recall_reward([0, 1], [0, 0]) == 0
