@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
 
 .PHONY: install
@@ -80,6 +80,12 @@ bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 
 bench-eval: $(VENV)/.installed  ## evaluators, side by side
 	$(BIN)/python -m benchmarks.eval.run
+
+include paper.mk
+
+.PHONY: smol
+smol: $(VENV)/.installed-dev  ## train a small model of our own, for hours
+	$(MAKE) -f benchmarks/training/smol.mk REARANK=$(BIN)/rearank PYTHON=$(BIN)/python OUT=runs/smol
 
 .PHONY: clean
 clean:  ## remove .venv, what the demo wrote, and caches of the tools

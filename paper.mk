@@ -37,11 +37,11 @@ paper_dataset = $(or $(DATASET_$(1)),bright/$(1))
 
 .PHONY: paper-dl paper-beir paper-bright
 paper-dl: $(PAPER_DL:%=$(PAPER_RUNS)/%.tsv)  ## the paper's TREC DL figures, and ours
-	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
 paper-beir: $(PAPER_BEIR:%=$(PAPER_RUNS)/%.tsv)  ## the same for BEIR
-	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
 paper-bright: $(PAPER_BRIGHT:%=$(PAPER_RUNS)/%.tsv)  ## the same for BRIGHT
-	@$(PYTHON) benchmarks/paper/compare.py benchmarks/paper/table2.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table2.tsv $^
 
 # Runs are results, not steps on the way: without this, make removes what only a rule asked for.
 .PRECIOUS: $(PAPER_RUNS)/%.bm25.trec $(PAPER_RUNS)/%.rearank.trec $(PAPER_RUNS)/%.tsv

@@ -35,7 +35,8 @@ def test_prompt_show_prints_the_messages_and_counts_their_tokens(folder: Path) -
     assert "--- user\n[1] passage 024\n--- assistant\nPassage [1] received.\n" in done.stdout
     turns = done.stdout.split("--- ")[1:]
     bodies = [turn.partition("\n") for turn in turns]
-    # One token a byte, but one for <think>; per turn <|im_start|>, role, newline, content, <|im_end|>, newline.
+    # One token a byte, but one for <think>; each turn has <|im_start|>, role, newline, content,
+    # <|im_end|>, newline.
     expected = sum(len(role) + len(text[:-1].encode()) + 4 for role, _, text in bodies)
     expected -= done.stdout.count("<think>") * (len("<think>") - 1)
     assert done.stderr.startswith(f"{expected + 1 + len('assistant') + 1} tokens for ./model")
