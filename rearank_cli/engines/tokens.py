@@ -41,6 +41,13 @@ class PromptTokens:
         """Return the number of tokens of a prompt."""
         return len(encode(self._tokenizer, prompt, self._chat_template))
 
+    def control(self, prompt: Prompt) -> list[int]:
+        """Return the control tokens of a prompt, in order: the structure of its turns."""
+        control = set(self._tokenizer.get_added_vocab().values())
+        return [
+            each for each in encode(self._tokenizer, prompt, self._chat_template) if each in control
+        ]
+
     def cut(self, text: str, tokens: int) -> str:
         """Return the beginning of a text that has at most so many tokens."""
         places = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
