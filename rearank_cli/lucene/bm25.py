@@ -1,46 +1,129 @@
 """BM25 search over a Lucene index, with Anserini's searcher."""
 
-import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rearank_cli.errors import RearankError
+from rearank_cli.log import warn
 from rearank_cli.lucene import jvm
+from rearank_cli.lucene.scores import falling
 from rearank_cli.records import Query, Run
 
 BATCH = 64
+MOST_TERMS = 1 << 20
+"""Distinct terms that a query may have; Lucene alone stops at 1,024."""
+
+Hit = tuple[str, float]
+"""A doc id and its score."""
 
 
-class BM25(NamedTuple):
-    """The two parameters of BM25; the defaults are Anserini's for passages."""
+class Rm3(NamedTuple):
+    """RM3 query expansion: terms and documents of feedback, weight of the original query."""
 
+    terms: int = 10
+    documents: int = 10
+    weight: float = 0.5
+
+
+class Rocchio(NamedTuple):
+    """Rocchio query expansion; defaults are Anserini's."""
+
+    terms: int = 10
+    documents: int = 10
+    alpha: float = 1.0
+    beta: float = 0.75
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for and how; the defaults of BM25 are Anserini's for passages.
+
+    `excluded` are doc ids by query id that must not be ranked; `exclude_self` drops the document
+    whose id is the query's.
+    """
+
+    hits: int = 100
     k1: float = 0.9
     b: float = 0.4
+    expansion: Rm3 | Rocchio | None = None
+    language: str = "en"
+    exclude_self: bool = False
+    excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    threads: int = 1
+
+    def without(self, query_id: str) -> frozenset[str]:
+        """Return the doc ids that a query must not find."""
+        own = frozenset([query_id]) if self.exclude_self else frozenset()
+        return self.excluded.get(query_id, frozenset()) | own
 
 
-def search(index: Path, queries: Mapping[str, Query], bm25: BM25, hits: int, threads: int) -> Run:
-    """Return the best `hits` documents of each query, in the order of the queries.
+def search(index: Path, queries: Mapping[str, Query], how: Search) -> Run:
+    """Return the best documents of each query, in the order of the queries.
 
-    A query that finds nothing is not in the run. Scores are Anserini's: rounded to four decimals,
-    equal ones told apart by 0.000001 in the order of the doc ids. Raises `RearankError` when
-    Java does.
+    A query that is empty or finds nothing is not in the run; that is told once. Scores are
+    Anserini's: rounded to four decimals, equal ones told apart by 0.000001 in the order of the
+    doc ids. Raises `RearankError` when Java does.
     """
-    jvm.start(threads)
-    rankings: dict[str, tuple[str, ...]] = {}
-    scores: dict[str, tuple[float, ...]] = {}
+    jvm.start(how.threads)
+    asked = [query for query in queries.values() if query.text.strip()]
+    _tell("are empty", [query_id for query_id in queries if not queries[query_id].text.strip()])
+    found: dict[str, list[Hit]] = {}
     with jvm.java_errors(f"searching {index}"):
-        searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(index))
-        searcher.set_bm25(bm25.k1, bm25.b)
-        for batch in _batches(queries.values()):
-            found = _search_batch(searcher, batch, hits, threads)
-            for query in batch:
-                scored = found.get(query.query_id)
-                if scored:
-                    rankings[query.query_id] = tuple(hit.docid for hit in scored)
-                    scores[query.query_id] = falling(hit.score for hit in scored)
+        searcher = _searcher(index, how)
+        for batch in _batches(asked):
+            found.update(_search_batch(searcher, batch, how))
         searcher.close()
-    return Run(rankings, scores, "bm25")
+    _tell("found nothing", [query_id for query_id, hits in found.items() if not hits])
+    filled = {query_id: hits for query_id, hits in found.items() if hits}
+    return Run(
+        {query_id: tuple(doc_id for doc_id, _ in hits) for query_id, hits in filled.items()},
+        {query_id: falling(score for _, score in hits) for query_id, hits in filled.items()},
+        "bm25",
+    )
+
+
+def _tell(what: str, query_ids: list[str]) -> None:
+    if query_ids:
+        warn(f"{len(query_ids)} queries {what} and are not in the run (first: {query_ids[0]})")
+
+
+def _searcher(index: Path, how: Search) -> Any:
+    jvm.java_class("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MOST_TERMS)
+    searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(index))
+    if how.language != "en":
+        searcher.set_language(how.language)
+    searcher.set_bm25(how.k1, how.b)
+    if how.expansion is not None:
+        _check_vectors(index)
+    if isinstance(how.expansion, Rm3):
+        searcher.set_rm3(*how.expansion)
+    elif isinstance(how.expansion, Rocchio):
+        terms, documents, alpha, beta = how.expansion
+        # No negative feedback, hence the same counts again and gamma 0.
+        searcher.set_rocchio(
+            None, terms, documents, terms, documents, alpha, beta, 0.0, False, False
+        )
+    return searcher
+
+
+def _check_vectors(index: Path) -> None:
+    """Raise `RearankError` unless documents are stored as vectors, which expansion reads."""
+    readers = jvm.java_class("io.anserini.index.IndexReaderUtils")
+    reader = readers.getReader(str(index))
+    try:
+        infos = readers.getFieldInfo(reader)
+        contents = infos.get("contents")
+        has_vectors = contents is not None and contents.hasTermVectors()
+    finally:
+        reader.close()
+    if not has_vectors:
+        raise RearankError(
+            f"{index}: expected document vectors for query expansion, found an index without",
+            hint="search without --rm3 and --rocchio, or take an index that stores them",
+        )
 
 
 def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
@@ -49,35 +132,20 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
         yield batch
 
 
-def _search_batch(searcher: Any, batch: list[Query], hits: int, threads: int) -> Any:
+def _search_batch(searcher: Any, batch: list[Query], how: Search) -> dict[str, list[Hit]]:
+    """Search some queries at once, deep enough to fill the ranking after exclusions."""
     as_list = jvm.java_class("java.util.Arrays").asList
     texts = as_list(*[query.text for query in batch])
     ids = as_list(*[query.query_id for query in batch])
-    return searcher.batch_search(texts, ids, hits, threads)
+    without = {query.query_id: how.without(query.query_id) for query in batch}
+    depth = how.hits + max(map(len, without.values()))
+    found = searcher.batch_search(texts, ids, depth, how.threads)
+    return {
+        query_id: _without(unwanted, found.get(query_id))[: how.hits]
+        for query_id, unwanted in without.items()
+    }
 
 
-def falling(scores: Iterable[float]) -> tuple[float, ...]:
-    """Return scores with six decimals that fall strictly, also as 32-bit floats.
-
-    Anserini's gap of 0.000001 between equal scores is lost in a 32-bit float from 16 upwards, so
-    there the gap becomes the distance to the next such float.
-    """
-    result: list[float] = []
-    for score in scores:
-        value = round(score, 6)
-        if result and _float32(value) >= _float32(result[-1]):
-            value = _below(result[-1])
-        result.append(value)
-    return tuple(result)
-
-
-def _float32(value: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", value))[0])
-
-
-def _below(score: float) -> float:
-    """Return the next value with six decimals that is smaller as a 32-bit float."""
-    step = 0.000001
-    while _float32(round(score - step, 6)) >= _float32(score):
-        step *= 2
-    return round(score - step, 6)
+def _without(unwanted: frozenset[str], hits: Any) -> list[Hit]:
+    found = [(hit.docid, hit.score) for hit in hits or ()]
+    return [hit for hit in found if hit[0] not in unwanted] if unwanted else found

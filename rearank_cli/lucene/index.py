@@ -1,16 +1,18 @@
 """Lucene indexes of collections, built by Anserini on first use and kept in the cache."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rearank_cli.cache import building, cache_dir
+from rearank_cli.cache import building, cache_dir, locked
 from rearank_cli.collection import Collection
 from rearank_cli.errors import RearankError
-from rearank_cli.log import warn
+from rearank_cli.log import note, warn
 from rearank_cli.lucene import jvm
+from rearank_cli.progress import progress
 from rearank_cli.records import Passage
 
 FORMAT = 1
@@ -21,33 +23,55 @@ BUFFER_MB = 256.0
 """Lucene's write buffer. Anserini asks for 2048 MB, which a heap for one command has not got."""
 
 
-def ensure_index(collection: Collection, threads: int) -> Path:
+class Indexing(NamedTuple):
+    """How to index: the language of the analyzer, and how many threads."""
+
+    language: str = "en"
+    threads: int = 1
+
+
+def index_place(collection: Collection, language: str) -> Path:
+    """Return the folder in the cache where the index of a collection belongs."""
+    key = f"{collection.fingerprint()[:24]}-{language}-v{FORMAT}"
+    return cache_dir("indexes") / key
+
+
+def ensure_index(collection: Collection, how: Indexing, again: bool = False) -> Path:
     """Return the index of a collection, built now if the cache has none of the same content.
 
-    Raises `RearankError` for documents that cannot be indexed; then nothing is kept.
+    `again` builds it in any case. Raises `RearankError` for documents that cannot be indexed;
+    then, or when the process is killed, nothing is kept.
     """
-    target = cache_dir("indexes") / f"{collection.fingerprint()[:24]}-v{FORMAT}"
-    if not target.is_dir():
-        with building(target) as folder:
-            build(collection.documents(), folder, threads)
+    target = index_place(collection, how.language)
+    if target.is_dir() and not again:
+        return target
+    with locked(target):
+        if again and target.is_dir():
+            target.rename(target.with_name(f".{target.name}.old"))
+        if not target.is_dir():
+            with building(target) as folder:
+                build(collection, folder, how)
     return target
 
 
-def build(documents: Iterable[Passage], folder: Path, threads: int) -> int:
-    """Index documents into an empty folder, merged to one segment; return how many there are.
+def build(collection: Collection, folder: Path, how: Indexing) -> int:
+    """Index a collection into an empty folder, merged to one segment; return how many documents.
 
     Title and text become one field, as in Anserini's flat BEIR indexes. Document vectors are
     kept for query expansion and the raw text for display. A document without any text is left
     out, with a warning; one that comes twice is an error.
     """
-    indexer = _indexer(folder, threads)
-    given = 0
-    kept = 0
+    begun = time.monotonic()
+    batches = _batches(collection.documents())
+    first = next(batches)  # before Java starts, so that bad files are told at once
+    indexer = _indexer(folder, how)
+    given = kept = 0
     try:
-        for batch in _batches(documents):
-            given += len(batch)
-            with jvm.java_errors("indexing"):
-                kept += indexer.addRawDocuments([_as_json(passage) for passage in batch])
+        with progress("indexing", "documents") as advance, jvm.java_errors("indexing"):
+            for batch in _from(first, batches):
+                kept += indexer.addRawDocuments([as_json(passage) for passage in batch])
+                given += len(batch)
+                advance(len(batch))
     finally:
         with jvm.java_errors("indexing"):
             indexer.close(True)
@@ -55,16 +79,20 @@ def build(documents: Iterable[Passage], folder: Path, threads: int) -> int:
         raise RearankError(f"expected documents with text, found {given} without")
     if kept < given:
         warn(f"{given - kept} of {given} documents have no text and were left out of the index")
-    _check_unique(folder, kept)
+    _check_unique(collection, folder, kept)
+    seconds = time.monotonic() - begun
+    note(f"indexed {kept:,} documents in {seconds:.1f} s, {kept / seconds:,.0f} per second")
     return kept
 
 
-def _indexer(folder: Path, threads: int) -> Any:
-    jvm.start(threads)
-    indexer = jvm.java_class("io.anserini.index.SimpleIndexer")(
-        ["-input", "", "-index", str(folder), "-collection", "JsonCollection"]
-        + ["-threads", str(threads), "-storeDocvectors", "-storeRaw"]
-    )
+def _indexer(folder: Path, how: Indexing) -> Any:
+    jvm.start(how.threads)
+    with jvm.java_errors(f"indexing with language {how.language!r}"):
+        indexer = jvm.java_class("io.anserini.index.SimpleIndexer")(
+            ["-input", "", "-index", str(folder), "-collection", "JsonCollection"]
+            + ["-threads", str(how.threads), "-language", how.language]
+            + ["-storeDocvectors", "-storeRaw"]
+        )
     indexer.writer.getConfig().setRAMBufferSizeMB(BUFFER_MB)
     return indexer
 
@@ -75,7 +103,12 @@ def _batches(documents: Iterable[Passage]) -> Iterator[list[Passage]]:
         yield batch
 
 
-def _as_json(passage: Passage) -> str:
+def _from(first: list[Passage], rest: Iterator[list[Passage]]) -> Iterator[list[Passage]]:
+    yield first
+    yield from rest
+
+
+def as_json(passage: Passage) -> str:
     """Return a document as Anserini's JsonCollection reads it; the raw copy keeps the title."""
     entry = {"id": passage.doc_id, "contents": passage.text}
     if passage.title:
@@ -87,7 +120,7 @@ def _as_json(passage: Passage) -> str:
     return json.dumps(entry, ensure_ascii=False)
 
 
-def _check_unique(folder: Path, documents: int) -> None:
+def _check_unique(collection: Collection, folder: Path, documents: int) -> None:
     """Raise `RearankError` if an id was indexed twice: one segment knows how many ids it has."""
     reader = jvm.java_class("io.anserini.index.IndexReaderUtils").getReader(str(folder))
     try:
@@ -96,6 +129,16 @@ def _check_unique(folder: Path, documents: int) -> None:
         reader.close()
     if ids != documents:
         raise RearankError(
-            f"expected every doc id once, found {documents} documents with {ids} ids",
+            f"expected every doc id once, found {documents} documents with {ids} ids "
+            f"(first repeated: {_repeated(collection.documents())})",
             hint="remove the repeated documents from the corpus",
         )
+
+
+def _repeated(documents: Iterable[Passage]) -> str:
+    seen: set[str] = set()
+    for passage in documents:
+        if passage.doc_id in seen:
+            return passage.doc_id
+        seen.add(passage.doc_id)
+    return "?"

