@@ -1,0 +1,1 @@
+"""Engines: what answers a prompt. The only room that knows libraries for language models."""

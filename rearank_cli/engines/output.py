@@ -1,0 +1,65 @@
+"""Keeping the output of engine libraries apart from ours.
+
+vLLM and its child processes write their log to file descriptor 1, where our run goes. Before the
+first import both descriptors are pointed elsewhere, and `sys.stdout` and `sys.stderr` go on with
+copies of the old ones, which child processes do not inherit.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from rearank_cli.cache import cache_dir
+
+TAIL_BYTES = 64 * 1024
+
+
+class EngineOutput:
+    """Where an engine's output goes: a file that is kept only after a failure, or stderr."""
+
+    def __init__(self, verbose: bool = False) -> None:
+        """Redirect descriptors 1 and 2 for the rest of this process's life."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.log: Path | None = None
+        target = 2
+        if not verbose:
+            target, name = tempfile.mkstemp(prefix="engine-", suffix=".log", dir=cache_dir("logs"))
+            self.log = Path(name)
+        copies = os.dup(1), os.dup(2)
+        os.dup2(target, 1)
+        if self.log:
+            os.dup2(target, 2)
+            os.close(target)
+        # Loggers and warnings that nobody configured would find their way to the terminal.
+        logging.basicConfig(stream=sys.__stderr__)
+        logging.captureWarnings(True)
+        sys.stdout = os.fdopen(copies[0], "w", encoding="utf-8", newline="\n")
+        sys.stderr = os.fdopen(copies[1], "w", encoding="utf-8", buffering=1)
+
+    def advice(self) -> str:
+        """Return where to read more after a failure, with the log's last error line."""
+        if self.log is None:
+            return "the engine's own messages are above"
+        cause = self._last_error()
+        return f"{cause}\nhint: the engine's log is {self.log}" if cause else f"see {self.log}"
+
+    def _last_error(self) -> str:
+        """Return the log's last line that looks like an exception's message."""
+        with suppress(OSError):
+            if self.log is None:
+                return ""
+            text = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace")
+            for line in reversed(text.splitlines()):
+                _, found, message = line.partition("Error: ")
+                if found and "Engine core initialization failed" not in line:
+                    return f"the engine said: {message.strip()}"
+        return ""
+
+    def forget(self) -> None:
+        """Remove the log of an engine that ended well."""
+        if self.log:
+            self.log.unlink(missing_ok=True)

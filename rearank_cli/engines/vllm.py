@@ -1,0 +1,157 @@
+"""vLLM in this process: one model, continuous batching, all windows in flight at once."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rearank_cli.engines.base import EngineSettings
+from rearank_cli.engines.guard import Guard
+from rearank_cli.engines.output import EngineOutput
+from rearank_cli.errors import EngineError, PromptTooLong, RearankError
+from rearank_cli.records import Completion, Prompt
+
+# Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
+# half of the machine's memory.
+CPU_KV_CACHE_GIB = "4"
+
+
+class VllmEngine:
+    """An `Engine` on vLLM's AsyncLLM."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        """Remember what to start; nothing is imported before `open`."""
+        self._settings = settings
+        self._numbers = itertools.count(1)
+        # Rendering and tokenising 20 passages takes milliseconds; beside the event loop, the
+        # loop goes on draining the engine.
+        self._encoders = ThreadPoolExecutor(2, thread_name_prefix="encode")
+        self._output: EngineOutput | None = None
+        self._guard: Guard | None = None
+        self._llm: Any = None
+        self.reserved: Sequence[str] = ()
+        self.capacity = 1
+        self._context = 0
+
+    async def open(self) -> None:
+        """Start vLLM; raise `EngineError` when it does not start."""
+        self._output = EngineOutput(self._settings.verbose)
+        self._guard = Guard()
+        # In a thread, so that the loop can draw a spinner and hear Ctrl-C meanwhile.
+        starting = asyncio.get_running_loop().run_in_executor(self._encoders, self._start)
+        try:
+            self._llm = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._guard.end()  # without its processes, the start fails and the thread ends
+            await asyncio.gather(starting, return_exceptions=True)
+            raise
+        config = self._llm.vllm_config
+        self.capacity = int(config.scheduler_config.max_num_seqs)
+        self._context = int(config.model_config.max_model_len)
+        if self._settings.sampling.max_tokens >= self._context:
+            raise RearankError(
+                f"expected --max-tokens below the model's context of {self._context} tokens, "
+                f"found {self._settings.sampling.max_tokens}"
+            )
+
+    def _start(self) -> Any:
+        _set_environment()
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.platforms import current_platform
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise RearankError(
+                f"vLLM cannot be imported: {error}",
+                hint="pip install 'rearank-cli[gpu]', or 'rearank-cli[cpu]' without a GPU",
+            ) from error
+        arguments: dict[str, Any] = {
+            "model": self._settings.model,
+            "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
+            "enable_prefix_caching": True,
+            "seed": self._settings.sampling.seed,
+            **self._settings.engine_args,
+        }
+        try:
+            llm = AsyncLLM.from_vllm_config(
+                AsyncEngineArgs(**arguments).create_engine_config(), disable_log_stats=True
+            )
+        except TypeError as error:
+            raise RearankError(f"--engine-arg: {error}") from error
+        except Exception as error:  # noqa: BLE001  vLLM raises anything; none of it is our bug
+            raise self._failed("vLLM did not start", error) from error
+        self.reserved = tuple(llm.tokenizer.get_added_vocab())
+        return llm
+
+    def _failed(self, what: str, error: BaseException) -> EngineError:
+        advice = self._output.advice() if self._output else ""
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return EngineError(f"{what}: {lines[0]}", hint=advice)
+
+    async def generate(self, prompt: Prompt) -> Completion:
+        """Complete one prompt; raise `PromptTooLong` before vLLM sees one that is."""
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        loop = asyncio.get_running_loop()
+        ids = await loop.run_in_executor(self._encoders, self.encode, prompt)
+        sampling = self._settings.sampling
+        room = self._context - sampling.max_tokens
+        if len(ids) > room:
+            raise PromptTooLong(len(ids), room)
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed if sampling.temperature else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        request = f"rearank-{os.getpid()}-{next(self._numbers)}"
+        try:
+            async for output in self._llm.generate(
+                TokensPrompt(prompt_token_ids=ids), parameters, request
+            ):
+                return _completion(output)
+        except EngineDeadError as error:
+            raise self._failed("the engine died", error) from error
+        except Exception as error:  # noqa: BLE001  the request's own fault, whatever its type
+            raise self._failed("the engine refused the prompt", error) from error
+        raise EngineError("the engine gave no answer")
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a prompt, up to and with the beginning of the model's turn."""
+        messages = [message._asdict() for message in prompt]
+        encoded = self._llm.tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_dict=True, **self._settings.chat_template
+        )
+        return list(encoded["input_ids"])
+
+    async def close(self) -> None:
+        """Stop vLLM and see to it that none of its processes is left."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown()
+        if self._guard:
+            self._guard.end()
+        self._encoders.shutdown(wait=False)
+
+
+def _completion(output: Any) -> Completion:
+    answer = output.outputs[0]
+    return Completion(
+        text=answer.text,
+        finish_reason=answer.finish_reason or "stop",
+        prompt_tokens=len(output.prompt_token_ids),
+        completion_tokens=len(answer.token_ids),
+    )
+
+
+def _set_environment() -> None:
+    """Set what vLLM reads from the environment; what the user has set wins."""
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.__stderr__")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

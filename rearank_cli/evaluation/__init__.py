@@ -1,0 +1,1 @@
+"""Measuring runs: the only room that knows ir_measures."""

@@ -1,0 +1,84 @@
+"""From the name of a measure to ir_measures' own object, with help for wrong names."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import ir_measures
+
+from rearank_cli.errors import RearankError
+
+DEFAULT = "nDCG@10"
+
+
+def parse_measures(names: Iterable[str]) -> list[Any]:
+    """Return ir_measures' measures for names such as `nDCG@10` or `RR(rel=2)@10`, each once.
+
+    Raises one `RearankError` that lists every name that cannot be used and why.
+    """
+    measures: list[Any] = []
+    problems: list[str] = []
+    wrong: list[str] = []
+    for name in (part for text in names for part in _split(text)):
+        try:
+            measure = _parse(name)
+        except RearankError as error:
+            problems.append(error.message)
+            wrong.append(name)
+            continue
+        if measure not in measures:
+            measures.append(measure)
+    if problems:
+        raise RearankError("; ".join(problems), hint=_suggestions(wrong))
+    return measures
+
+
+def _split(text: str) -> Sequence[str]:
+    """Split at spaces outside parentheses, so that `'nDCG@10 R@100'` is two measures."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character.isspace() and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part for part in parts if part] or [""]
+
+
+def _parse(name: str) -> Any:
+    try:
+        measure = ir_measures.parse_measure(name)
+        measure.validate_params()
+        supported = ir_measures.DefaultPipeline.supports(measure)
+    except NameError:
+        raise RearankError(f"{name}: no such measure") from None
+    except (ValueError, AssertionError, TypeError, KeyError) as error:
+        detail = str(error) if isinstance(error, AssertionError) else "expected Name(key=value)@k"
+        raise RearankError(f"{name}: cannot be read as a measure ({detail})") from None
+    if not supported:
+        raise RearankError(f"{name}: {_why_unsupported(measure)}")
+    return measure
+
+
+def _why_unsupported(measure: Any) -> str:
+    """Say what would have to be installed for a measure, if anything would help."""
+    for provider in ir_measures.DefaultPipeline.providers:
+        if provider.supports(measure) and not provider.is_available():
+            return f"needs {provider.NAME} ({provider.install_instructions()})"
+    return "this combination of parameters is not supported"
+
+
+def _suggestions(wrong: Sequence[str]) -> str:
+    """Return a hint that lists the measures whose names are near to the wrong ones."""
+    registry = ir_measures.measures.registry
+    known = {name.lower(): name for name in registry if registry[name].__name__ == name}
+    known |= {name.lower(): name for name in registry if name.lower() not in known}
+    near: list[str] = []
+    for name in wrong:
+        word = name.split("@")[0].split("(")[0].strip().lower()
+        for match in difflib.get_close_matches(word, known, n=3, cutoff=0.5):
+            if known[match] not in near:
+                near.append(known[match])
+    if near:
+        return f"near names: {', '.join(near)}; a measure is written like {DEFAULT} or RR(rel=2)@10"
+    return f"known names: {', '.join(sorted(known.values(), key=str.lower))}"

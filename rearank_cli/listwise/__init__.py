@@ -1,0 +1,1 @@
+"""The paper: sliding windows over a ranking, a prompt per window, a permutation per answer."""
