@@ -10,7 +10,7 @@ from rearank_cli import __version__
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
-VERBS = ("retrieve", "rerank", "eval")
+VERBS = ("retrieve", "rerank", "eval", "index", "datasets")
 
 app = typer.Typer(
     name="rearank",

@@ -19,6 +19,7 @@ FORMS = '{"_id": "1", "text": "…"}, or query_id<tab>text, or TREC <top>…</to
 TOPIC = re.compile(r"<top(?:ic)?(?:\s[^>]*)?>", re.IGNORECASE)
 TOPIC_END = re.compile(r"</top(?:ic)?>", re.IGNORECASE)
 NUMBER = re.compile(r"\bnumber\s*=\s*[\"']?([^\"'>\s]+)", re.IGNORECASE)
+AROUND = re.compile(r"\s*<(?:\?xml|!|/?(?:topics|xml)\b)", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*>")
 LABEL = re.compile(r"^\s*(?:number|topic|title|description|narrative)\s*:", re.IGNORECASE)
 ALIASES = {"desc": "description", "narr": "narrative", "query": "title"}
@@ -53,7 +54,7 @@ def _parse(name: str, lines: Lines, fields: tuple[str, ...]) -> Iterator[tuple[i
         return _json_queries(name, rest, fields)
     if start.startswith("<"):
         return _trec_queries(name, rest, fields or ("title",))
-    if "\t" not in start:
+    if "\t" not in first[1]:
         raise RearankError(
             f"{name}:{first[0]}: expected a topic, found {clip(first[1])!r}",
             hint=f"a line is: {FORMS}",
@@ -116,6 +117,8 @@ def _blocks(name: str, lines: Lines) -> Iterator[tuple[int, str]]:
             block = [line[opening.start() :]]
         elif block:
             block.append(line)
+        elif not AROUND.match(line):
+            raise RearankError(f"{name}:{number}: expected <top>, found {clip(line)!r}")
         if block and TOPIC_END.search(line):
             yield begun, "\n".join(block)
             block = []

@@ -109,7 +109,7 @@ def open_bright(name: str) -> Parts:
     variant = parse_variant(name)
     documents: Documents = BrightDocuments(variant, _hub)
     index = matching_index(f"bright/{name}")
-    if index and not _hub_file(variant.documents, variant.set).path(force=False).is_file():
+    if index and not Path(_hub_file(variant.documents, variant.set).path(force=False)).is_file():
         documents = IndexedDocuments(index)
     return _parts(f"bright/{name}", variant, _hub, documents)
 

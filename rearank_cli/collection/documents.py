@@ -16,6 +16,7 @@ TEXT_KEYS = ("text", "contents")
 FORMS = '{"_id": "1", "title": "…", "text": "…"}, or doc_id<tab>text, or TREC <DOC>…</DOC>'
 DOC = re.compile(r"<DOC(?:\s[^>]*)?>", re.IGNORECASE)
 DOC_END = re.compile(r"</DOC>", re.IGNORECASE)
+AROUND = re.compile(r"\s*<(?:\?xml|!|/?(?:docs|collection|xml)\b)", re.IGNORECASE)
 DOCNO = re.compile(r"<DOCNO>(.*?)</DOCNO>", re.IGNORECASE | re.DOTALL)
 TITLE = re.compile(r"<(TITLE|HEADLINE|HEAD|HL|TTL)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 TEXT = re.compile(r"<(TEXT|LEADPARA|LP)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
@@ -40,7 +41,7 @@ def parse_documents(name: str, lines: Lines) -> Iterator[Passage]:
         return _json_documents(name, rest)
     if start.startswith("<"):
         return _sgml_documents(name, rest)
-    if "\t" not in start:
+    if "\t" not in first[1]:
         raise RearankError(
             f"{name}:{first[0]}: expected a document, found {clip(first[1])!r}",
             hint=f"a document is: {FORMS}",
@@ -92,6 +93,8 @@ def _blocks(name: str, lines: Lines) -> Iterator[tuple[int, str]]:
             begun, block = number, [line[opening.end() :]]
         elif begun:
             block.append(line)
+        elif not AROUND.match(line):
+            raise RearankError(f"{name}:{number}: expected <DOC>, found {clip(line)!r}")
         if begun and DOC_END.search(line):
             yield begun, DOC_END.split("\n".join(block))[0]
             begun = 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rearank_cli.errors import RearankError
 from rearank_cli.log import warn
 from rearank_cli.lucene import jvm
+from rearank_cli.lucene.languages import ENGLISH, analyzer
 from rearank_cli.lucene.scores import falling
 from rearank_cli.records import Query, Run
 
@@ -49,10 +50,16 @@ class Search:
     k1: float = 0.9
     b: float = 0.4
     expansion: Rm3 | Rocchio | None = None
-    language: str = "en"
+    language: str = ENGLISH
     exclude_self: bool = False
     excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     threads: int = 1
+    verbose: bool = False
+
+    @property
+    def tag(self) -> str:
+        """The name of the run that this makes."""
+        return f"bm25+{type(self.expansion).__name__.lower()}" if self.expansion else "bm25"
 
     def without(self, query_id: str) -> frozenset[str]:
         """Return the doc ids that a query must not find."""
@@ -60,41 +67,50 @@ class Search:
         return self.excluded.get(query_id, frozenset()) | own
 
 
-def search(index: Path, queries: Mapping[str, Query], how: Search) -> Run:
+def merged(
+    first: Mapping[str, frozenset[str]], second: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return the exclusions of both."""
+    none: frozenset[str] = frozenset()
+    query_ids = {*first, *second}
+    return {each: first.get(each, none) | second.get(each, none) for each in query_ids}
+
+
+def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | None = None) -> Run:
     """Return the best documents of each query, in the order of the queries.
 
     A query that is empty or finds nothing is not in the run; that is told once. Scores are
     Anserini's: rounded to four decimals, equal ones told apart by 0.000001 in the order of the
     doc ids. Raises `RearankError` when Java does.
     """
-    jvm.start(how.threads)
+    jvm.start(how.threads, how.verbose)
     asked = [query for query in queries.values() if query.text.strip()]
-    _tell("are empty", [query_id for query_id in queries if not queries[query_id].text.strip()])
+    _tell("empty queries", [each for each in queries if not queries[each].text.strip()])
     found: dict[str, list[Hit]] = {}
     with jvm.java_errors(f"searching {index}"):
         searcher = _searcher(index, how)
         for batch in _batches(asked):
             found.update(_search_batch(searcher, batch, how))
         searcher.close()
-    _tell("found nothing", [query_id for query_id, hits in found.items() if not hits])
+    _tell("queries that found nothing", [query_id for query_id, hits in found.items() if not hits])
     filled = {query_id: hits for query_id, hits in found.items() if hits}
     return Run(
         {query_id: tuple(doc_id for doc_id, _ in hits) for query_id, hits in filled.items()},
         {query_id: falling(score for _, score in hits) for query_id, hits in filled.items()},
-        "bm25",
+        tag or how.tag,
     )
 
 
 def _tell(what: str, query_ids: list[str]) -> None:
     if query_ids:
-        warn(f"{len(query_ids)} queries {what} and are not in the run (first: {query_ids[0]})")
+        warn(f"{what}, left out of the run: {len(query_ids)} (first: {query_ids[0]})")
 
 
 def _searcher(index: Path, how: Search) -> Any:
     jvm.java_class("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MOST_TERMS)
     searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(index))
-    if how.language != "en":
-        searcher.set_language(how.language)
+    if how.language != ENGLISH:
+        searcher.set_analyzer(analyzer(how.language))
     searcher.set_bm25(how.k1, how.b)
     if how.expansion is not None:
         _check_vectors(index)
@@ -116,7 +132,9 @@ def _check_vectors(index: Path) -> None:
     try:
         infos = readers.getFieldInfo(reader)
         contents = infos.get("contents")
-        has_vectors = contents is not None and contents.hasTermVectors()
+        # Lucene 10 says hasTermVectors where Lucene 9 said hasVectors.
+        asked = "hasTermVectors" if hasattr(contents, "hasTermVectors") else "hasVectors"
+        has_vectors = contents is not None and getattr(contents, asked)()
     finally:
         reader.close()
     if not has_vectors:

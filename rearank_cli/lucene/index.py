@@ -1,6 +1,7 @@
 """Lucene indexes of collections, built by Anserini on first use and kept in the cache."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -28,6 +29,7 @@ class Indexing(NamedTuple):
 
     language: str = "en"
     threads: int = 1
+    verbose: bool = False
 
 
 def index_place(collection: Collection, language: str) -> Path:
@@ -46,8 +48,8 @@ def ensure_index(collection: Collection, how: Indexing, again: bool = False) -> 
     if target.is_dir() and not again:
         return target
     with locked(target):
-        if again and target.is_dir():
-            target.rename(target.with_name(f".{target.name}.old"))
+        if again:
+            shutil.rmtree(target, ignore_errors=True)
         if not target.is_dir():
             with building(target) as folder:
                 build(collection, folder, how)
@@ -63,7 +65,7 @@ def build(collection: Collection, folder: Path, how: Indexing) -> int:
     """
     begun = time.monotonic()
     batches = _batches(collection.documents())
-    first = next(batches)  # before Java starts, so that bad files are told at once
+    first = next(batches, [])  # before Java starts, so that bad files are told at once
     indexer = _indexer(folder, how)
     given = kept = 0
     try:
@@ -86,7 +88,7 @@ def build(collection: Collection, folder: Path, how: Indexing) -> int:
 
 
 def _indexer(folder: Path, how: Indexing) -> Any:
-    jvm.start(how.threads)
+    jvm.start(how.threads, how.verbose)
     with jvm.java_errors(f"indexing with language {how.language!r}"):
         indexer = jvm.java_class("io.anserini.index.SimpleIndexer")(
             ["-input", "", "-index", str(folder), "-collection", "JsonCollection"]

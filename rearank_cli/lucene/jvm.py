@@ -113,7 +113,13 @@ def _options(threads: int | None, verbose: bool) -> list[str]:
     options = [f"-Xmx{HEAP}", *OPTIONS, f"-Dorg.apache.logging.log4j.simplelog.level={level}"]
     if threads:
         options.append(f"-XX:ActiveProcessorCount={threads}")
-    return options + shlex.split(os.environ.get("REARANK_JVM_OPTIONS", ""))
+    own = os.environ.get("REARANK_JVM_OPTIONS", "")
+    try:
+        return options + shlex.split(own)
+    except ValueError as error:
+        raise RearankError(
+            f"REARANK_JVM_OPTIONS: expected options as a shell reads them, found {own!r} ({error})"
+        ) from None
 
 
 def _quiet(verbose: bool) -> None:

@@ -49,6 +49,20 @@ def catalogue() -> dict[str, Prebuilt]:
     return {entry["name"]: _entry(entry) for entry in entries}
 
 
+def resolve_index(index: str) -> Path:
+    """Return the folder of an index given as a folder or by the name of a prebuilt one.
+
+    Raises `RearankError` for a folder without an index, and as `find` does.
+    """
+    folder = Path(index)
+    if not folder.is_dir():
+        return find(index)
+    found = lucene_folder(folder)
+    if found is None:
+        raise RearankError(f"{index}: expected a Lucene index (segments_*), found none")
+    return found
+
+
 def find(name: str) -> Path:
     """Return the folder of a prebuilt index, downloaded and unpacked now if it is nowhere.
 

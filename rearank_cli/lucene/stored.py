@@ -9,26 +9,14 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.lucene import jvm
-from rearank_cli.lucene.prebuilt import find, lucene_folder
+from rearank_cli.lucene.prebuilt import resolve_index
 
 TEXT_KEYS = ("text", "contents", "passage", "segment", "body", "content")
 TAG = re.compile(r"<[^>]*>")
-
-
-def resolve(index: str) -> Path:
-    """Return the folder of an index given as a folder or by the name of a prebuilt one."""
-    folder = Path(index)
-    if not folder.is_dir():
-        return find(index)
-    found = lucene_folder(folder)
-    if found is None:
-        raise RearankError(f"{index}: expected a Lucene index (segments_*), found none")
-    return found
 
 
 def stored_passages(index: str, doc_ids: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -36,7 +24,7 @@ def stored_passages(index: str, doc_ids: Iterable[str]) -> Iterator[dict[str, st
 
     Raises `RearankError` for an index without stored text.
     """
-    folder = resolve(index)
+    folder = resolve_index(index)
     jvm.start(1)
     with jvm.java_errors(f"reading {index}"):
         searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(folder))
