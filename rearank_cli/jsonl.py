@@ -29,17 +29,36 @@ def json_id(name: str, number: int, entry: Mapping[str, Any]) -> str:
     """Return the id of a JSON object, under any of the names in use."""
     for key in ID_KEYS:
         if isinstance(value := entry.get(key), str | int) and not isinstance(value, bool):
-            return check_id(name, number, str(value))
+            return check_id(name, number, whole(str(value)))
     raise RearankError(
         f"{name}:{number}: expected an id under {' or '.join(ID_KEYS)}, found {_keys(entry)}"
     )
 
 
+def whole(text: str) -> str:
+    """Return a text with `?` for halves of surrogate pairs, which JSON can spell but no file hold.
+
+    Cut-off emoji in web text look so.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
 def check_id(name: str, number: int, text: str) -> str:
-    """Return an id without the spaces around it; raise `RearankError` if nothing is left."""
+    """Return an id without the spaces around it.
+
+    Raises `RearankError` if nothing is left, or if it would break the lines of a run.
+    """
     stripped = text.strip()
     if not stripped:
         raise RearankError(f"{name}:{number}: expected an id, found an empty one")
+    if any(sign in stripped for sign in "\n\r\t\0"):
+        raise RearankError(f"{name}:{number}: expected an id on one line, found {stripped!r}")
     return stripped
 
 
@@ -47,7 +66,7 @@ def json_text(name: str, number: int, entry: Mapping[str, Any], keys: Iterable[s
     """Return the first of several text fields of a JSON object."""
     for key in keys:
         if isinstance(entry.get(key), str):
-            return str(entry[key])
+            return whole(str(entry[key]))
     raise RearankError(
         f"{name}:{number}: expected a text under {' or '.join(keys)}, found {_keys(entry)}"
     )

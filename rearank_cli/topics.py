@@ -37,6 +37,11 @@ def read_queries(source: str | os.PathLike[str], fields: Sequence[str] = ()) -> 
     for number, query in _parse(name, read_lines(source), tuple(fields)):
         if query.query_id in queries:
             raise RearankError(f"{name}:{number}: query id {query.query_id} is there twice")
+        if " " in query.query_id:
+            raise RearankError(
+                f"{name}:{number}: expected a query id without spaces, found {query.query_id!r}",
+                hint="a space ends the query id in every line of a run",
+            )
         queries[query.query_id] = query
     if not queries:
         raise RearankError(f"{name}: expected queries, found no lines", hint=f"a line is: {FORMS}")

@@ -175,6 +175,31 @@ def test_empty_queries_and_those_without_a_hit_are_told_and_left_out(
     assert "queries that found nothing, left out of the run: 1 (first: stop)" in done.stderr
 
 
+def test_emoji_halves_of_emoji_and_nul_survive_the_way_through_java(
+    tmp_path: Path, cache: Path
+) -> None:
+    docs = [
+        {"_id": "d\U0001f600", "text": "cat \U0001f600"},
+        {"_id": "dé", "text": "half \ud83d of it", "title": "\ud83d"},
+        {"_id": "日本", "text": "nul \0 日本"},
+    ]
+    asked = [
+        {"_id": "a", "text": "\U0001f600"},
+        {"_id": "b", "text": "half \ud83d"},
+        {"_id": "c", "text": "日本 \0"},
+    ]
+    corpus, topics = jsonl(tmp_path / "docs", docs), jsonl(tmp_path / "topics", asked)
+    done = rearank("retrieve", "--corpus", corpus, "--queries", topics, cache=cache)
+    assert found(done.stdout) == {"a": ["d\U0001f600"], "b": ["dé"], "c": ["日本"]}
+
+
+def test_a_document_that_lucene_refuses_is_an_error(tmp_path: Path, cache: Path) -> None:
+    docs = [{"_id": "d", "text": "cat"}, {"_id": "x" * 40_000, "text": "cat"}]
+    done = rearank("index", "--corpus", jsonl(tmp_path / "docs", docs), cache=cache)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected 2 documents in the index, found 1" in done.stderr
+
+
 def test_a_query_of_thousands_of_terms_is_searched(pets: Path, tmp_path: Path, cache: Path) -> None:
     words = " ".join(f"word{number}" for number in range(5000))
     topics = jsonl(tmp_path / "topics.jsonl", [{"_id": "long", "text": f"{words} yeast"}])

@@ -45,18 +45,18 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        "q1\tfirst\nq 2\tsecond one\n",
-        "query_id\ttext\nq1\tfirst\nq 2\tsecond one\n",
-        "title\tqid\tquery\nx\tq1\tfirst\ny\tq 2\tsecond one\n",
-        '{"_id": "q1", "text": "first"}\n{"id": "q 2", "query": "second one"}\n',
-        '{"query_id": "q1", "text": "first "}\n\n{"qid": "q 2", "contents": "second one"}\n',
-        "\ufeffq1\tfirst\r\nq 2\tsecond one\r\n",
+        "q1\tfirst\nq2\tsecond one\n",
+        "query_id\ttext\nq1\tfirst\nq2\tsecond one\n",
+        "title\tqid\tquery\nx\tq1\tfirst\ny\tq2\tsecond one\n",
+        '{"_id": "q1", "text": "first"}\n{"id": "q2", "query": "second one"}\n',
+        '{"query_id": "q1", "text": "first "}\n\n{"qid": "q2", "contents": "second one"}\n',
+        "\ufeffq1\tfirst\r\nq2\tsecond one\r\n",
     ],
 )
 def test_topics_in_any_form_are_the_same_queries(tmp_path: Path, text: str) -> None:
     assert read_queries(write(tmp_path, text)) == {
         "q1": Query("q1", "first"),
-        "q 2": Query("q 2", "second one"),
+        "q2": Query("q2", "second one"),
     }
 
 
@@ -90,6 +90,8 @@ def test_topics_with_numbers_as_attributes(tmp_path: Path) -> None:
         ("a\tb\tc\n", [], "topics:1: expected 2 columns separated by a tab .*found 3: 'a"),
         ("1\tone\n2\n", [], "topics:2: expected 2 columns separated by tabs, found 1: '2'"),
         ("1\tone\n1\ttwo\n", [], "topics:2: query id 1 is there twice"),
+        ("q 1\tone\n", [], "topics:1: expected a query id without spaces, found 'q 1'"),
+        ('{"_id": "a\\nb", "text": "x"}\n', [], "topics:1: expected an id on one line"),
         ("\tone\n", [], "topics:1: expected an id, found an empty one"),
         ('[{"id": 1}]\n', [], "topics:1: expected a topic"),
         ('{"_id": "1"}\n', [], "topics:1: expected a text under .*found the fields _id"),

@@ -7,7 +7,7 @@ from itertools import chain
 
 from rearank_cli.columns import TEXT_NAMES, find_columns, row
 from rearank_cli.errors import RearankError
-from rearank_cli.jsonl import check_id, clip, json_id, json_object, json_text
+from rearank_cli.jsonl import check_id, clip, json_id, json_object, json_text, whole
 from rearank_cli.records import Passage
 
 Lines = Iterator[tuple[int, str]]
@@ -56,7 +56,7 @@ def _json_documents(name: str, lines: Lines) -> Iterator[Passage]:
         if not isinstance(title, str):
             raise RearankError(f"{name}:{number}: expected a text as title, found {title!r}")
         text = json_text(name, number, entry, TEXT_KEYS)
-        yield Passage(json_id(name, number, entry), text.strip(), title.strip())
+        yield Passage(json_id(name, number, entry), text.strip(), whole(title).strip())
 
 
 def _tsv_documents(name: str, first: tuple[int, str], lines: Lines) -> Iterator[Passage]:

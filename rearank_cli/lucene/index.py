@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,24 +68,45 @@ def build(collection: Collection, folder: Path, how: Indexing) -> int:
     batches = _batches(collection.documents())
     first = next(batches, [])  # before Java starts, so that bad files are told at once
     indexer = _indexer(folder, how)
-    given = kept = 0
+    count = Count()
     try:
         with progress("indexing", "documents") as advance, jvm.java_errors("indexing"):
             for batch in _from(first, batches):
-                kept += indexer.addRawDocuments([as_json(passage) for passage in batch])
-                given += len(batch)
+                count.kept += indexer.addRawDocuments([as_json(passage) for passage in batch])
+                count.given += len(batch)
+                count.empty += sum(not (passage.text or passage.title) for passage in batch)
                 advance(len(batch))
     finally:
         with jvm.java_errors("indexing"):
             indexer.close(True)
-    if kept == 0:
-        raise RearankError(f"expected documents with text, found {given} without")
-    if kept < given:
-        warn(f"{given - kept} of {given} documents have no text and were left out of the index")
+    count.check()
+    kept = count.kept
     _check_unique(collection, folder, kept)
     seconds = time.monotonic() - begun
     note(f"indexed {kept:,} documents in {seconds:.1f} s, {kept / seconds:,.0f} per second")
     return kept
+
+
+@dataclass
+class Count:
+    """Documents given to Lucene, those among them without text, and those that it kept."""
+
+    given: int = 0
+    empty: int = 0
+    kept: int = 0
+
+    def check(self) -> None:
+        """Warn of documents left out because they are empty; raise for any other loss."""
+        if self.kept == 0:
+            raise RearankError(f"expected documents with text, found {self.given} without")
+        lost = self.given - self.kept
+        if lost != self.empty:
+            raise RearankError(
+                f"expected {self.given - self.empty} documents in the index, found {self.kept}",
+                hint="Lucene refused some; doc ids may have at most 32,766 bytes",
+            )
+        if lost:
+            warn(f"{lost} of {self.given} documents have no text and were left out of the index")
 
 
 def _indexer(folder: Path, how: Indexing) -> Any:
@@ -119,7 +141,7 @@ def as_json(passage: Passage) -> str:
             "title": passage.title,
             "contents": f"{passage.title}\n{passage.text}",
         }
-    return json.dumps(entry, ensure_ascii=False)
+    return json.dumps(entry)
 
 
 def _check_unique(collection: Collection, folder: Path, documents: int) -> None:
