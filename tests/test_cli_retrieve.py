@@ -97,6 +97,8 @@ def test_real_collections_give_the_figures_of_anserini(
         for path in (out, folder / "bm25.trec")
     )
     assert ours == pytest.approx(theirs, abs=0.0005)
+    run, reference = read_run(out), read_run(folder / "bm25.trec")
+    assert (run.rankings, run.scores) == (reference.rankings, reference.scores)
 
 
 def _nested(path: Path) -> dict[str, dict[str, float]]:

@@ -10,15 +10,15 @@ from rearank_cli.errors import RearankError
 from rearank_cli.log import warn
 from rearank_cli.lucene import jvm
 from rearank_cli.lucene.languages import ENGLISH, analyzer
+from rearank_cli.lucene.plain import Hit, PlainSearcher
 from rearank_cli.lucene.scores import falling
 from rearank_cli.records import Query, Run
 
-BATCH = 64
+BATCH = 256
+BRIEF = 1 << 35
+"""Bytes of index times queries; a few seconds of searching."""
 MOST_TERMS = 1 << 20
 """Distinct terms that a query may have; Lucene alone stops at 1,024."""
-
-Hit = tuple[str, float]
-"""A doc id and its score."""
 
 
 class Rm3(NamedTuple):
@@ -83,7 +83,7 @@ def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | No
     Anserini's: rounded to four decimals, equal ones told apart by 0.000001 in the order of the
     doc ids. Raises `RearankError` when Java does.
     """
-    jvm.start(how.threads, how.verbose)
+    jvm.start(how.threads, how.verbose, brief=_is_brief(index, queries))
     asked = [query for query in queries.values() if query.text.strip()]
     _tell("empty queries", [each for each in queries if not queries[each].text.strip()])
     found: dict[str, list[Hit]] = {}
@@ -99,6 +99,12 @@ def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | No
         {query_id: falling(score for _, score in hits) for query_id, hits in filled.items()},
         tag or how.tag,
     )
+
+
+def _is_brief(index: Path, queries: Mapping[str, Query]) -> bool:
+    """Tell whether searching ends before Java's optimising compiler has paid for itself."""
+    size = sum(path.stat().st_size for path in index.iterdir())
+    return size * len(queries) < BRIEF
 
 
 def _tell(what: str, query_ids: list[str]) -> None:
@@ -152,18 +158,27 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
 
 def _search_batch(searcher: Any, batch: list[Query], how: Search) -> dict[str, list[Hit]]:
     """Search some queries at once, deep enough to fill the ranking after exclusions."""
-    as_list = jvm.java_class("java.util.Arrays").asList
-    texts = as_list(*[query.text for query in batch])
-    ids = as_list(*[query.query_id for query in batch])
     without = {query.query_id: how.without(query.query_id) for query in batch}
     depth = how.hits + max(map(len, without.values()))
-    found = searcher.batch_search(texts, ids, depth, how.threads)
+    # Indexes of Lucene 8 cannot be sorted by doc id; Anserini has its own way with them.
+    if how.expansion is None and not searcher.backwardsCompatibilityLucene8:
+        found = PlainSearcher(searcher).search(batch, depth, how.threads)
+    else:
+        found = _anserini_search(searcher, batch, depth, how.threads)
     return {
-        query_id: _without(unwanted, found.get(query_id))[: how.hits]
+        query_id: [hit for hit in found[query_id] if hit[0] not in unwanted][: how.hits]
         for query_id, unwanted in without.items()
     }
 
 
-def _without(unwanted: frozenset[str], hits: Any) -> list[Hit]:
-    found = [(hit.docid, hit.score) for hit in hits or ()]
-    return [hit for hit in found if hit[0] not in unwanted] if unwanted else found
+def _anserini_search(
+    searcher: Any, batch: list[Query], depth: int, threads: int
+) -> dict[str, list[Hit]]:
+    as_list = jvm.java_class("java.util.Arrays").asList
+    texts = as_list(*[query.text for query in batch])
+    ids = as_list(*[query.query_id for query in batch])
+    found = searcher.batch_search(texts, ids, depth, threads)
+    return {
+        query.query_id: [(hit.docid, hit.score) for hit in found.get(query.query_id) or ()]
+        for query in batch
+    }

@@ -1,7 +1,31 @@
 """Scores that every tool orders alike."""
 
-import struct
+import ctypes
+import math
 from collections.abc import Iterable
+
+GAP = 0.0001
+STEP = 0.000001
+
+
+def adjusted(scores: Iterable[float]) -> list[float]:
+    """Return falling scores as Anserini's ScoreTiesAdjusterReranker leaves them.
+
+    They are rounded to four decimals. One that is no more than 0.0001 below the one before it
+    loses 0.000001 for every such score in a row. All arithmetic is that of 32-bit floats.
+    """
+    result: list[float] = []
+    ties = 0
+    gap, step = float32(GAP), float32(STEP)
+    for score in scores:
+        value = float32(math.floor(float32(score) * 10000 + 0.5) / 10000)
+        if not result or float32(result[-1] - value) > gap:
+            ties = 0
+        else:
+            ties += 1
+            value = float32(value - float32(step * ties))
+        result.append(value)
+    return result
 
 
 def falling(scores: Iterable[float]) -> tuple[float, ...]:
@@ -23,12 +47,12 @@ def falling(scores: Iterable[float]) -> tuple[float, ...]:
 
 def float32(value: float) -> float:
     """Return the 32-bit float nearest to a value."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])
+    return ctypes.c_float(value).value
 
 
 def _below(score: float) -> float:
     """Return a smaller value with six decimals that is smaller as a 32-bit float, too."""
-    step = 0.000001
+    step = STEP
     while float32(round(score - step, 6)) >= float32(score):
         step *= 2
     return round(score - step, 6)
