@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from rearank_cli import __version__
+from rearank_cli.commands import cache
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
-VERBS = ("retrieve", "rerank", "eval", "index", "datasets")
+VERBS = ("retrieve", "rerank", "eval", "fuse", "index", "datasets")
 
 app = typer.Typer(
     name="rearank",
@@ -44,6 +45,7 @@ def root(
 for _verb in VERBS:
     _module = import_module(f"rearank_cli.commands.{_verb}")
     app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
+app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 `RearankError` (exit 2: bad input or usage)
   `EngineError` (exit 1: the engine or a server failed; finished work is kept)
+    `EngineStartError` (it never came up, so no single window is to blame)
     `PromptTooLong` (one prompt does not fit; the reranker shortens its passages and asks again)
 
 `cli.main` turns them into one message and one hint on stderr. Nothing else may end a command.
@@ -30,6 +31,15 @@ class EngineError(RearankError):
     exit_code = 1
 
 
+class EngineStartError(EngineError):
+    """The engine, or the server, was never ready; `exit_code` is 2 where the options are why."""
+
+    def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
+        """Say why, and whose fault it is."""
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
 class PromptTooLong(EngineError):
     """A prompt leaves no room for its answer.
 
@@ -39,6 +49,7 @@ class PromptTooLong(EngineError):
 
     def __init__(self, tokens: int, limit: int) -> None:
         """Say how long the prompt is and how long it may be."""
-        super().__init__(f"the prompt has {tokens} tokens, the model takes at most {limit}")
+        length = f"{tokens} tokens" if tokens else "too many tokens"
+        super().__init__(f"the prompt has {length}; with its answer, at most {limit} fit")
         self.tokens = tokens
         self.limit = limit

@@ -100,11 +100,16 @@ def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: 
         rankings[query_id] = tuple(order)
         scores[query_id] = tuple(hits[doc_id][0] for doc_id in order)
     if contradicting:
-        warn(
-            f"{name}: the rank column contradicts the scores in {len(contradicting)} queries "
-            f"(first: {contradicting[0]}); the scores count"
-        )
+        warn_of_ranks(name, len(contradicting), contradicting[0])
     return Run(rankings, scores, tag)
+
+
+def warn_of_ranks(name: str, count: int, first: str) -> None:
+    """Warn that the ranks of `count` queries contradict the scores."""
+    warn(
+        f"{name}: the rank column contradicts the scores in {count} queries "
+        f"(first: {first}); the scores count"
+    )
 
 
 def write_run(target: Source, run: Run) -> None:

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy machines", deadline=None)  # time is no part of what is tested
+settings.load_profile("busy machines")
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 
 from rearank_cli.commands.eval import command
 from rearank_cli.errors import RearankError
+from rearank_cli.records import Qrel, Query
 
 QRELS = "q1 0 a 2\nq1 0 b 0\nq2 0 c 1\n"
 GOOD = "q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t\nq2 Q0 x 1 9 t\nq2 Q0 c 2 8 t\n"
@@ -65,6 +67,89 @@ def test_a_bad_line_is_named_with_its_place(files: Path) -> None:
 def test_judgements_must_come_from_somewhere(files: Path) -> None:
     with pytest.raises(RearankError, match="neither --qrels nor --dataset"):
         command([str(files / "good.trec")])
+
+
+def test_baseline_joins_the_runs_and_diff_shows_query_texts(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Tiny:
+        def qrels(self) -> list[Qrel]:
+            return [Qrel("q1", "a", 2), Qrel("q1", "b", 0), Qrel("q2", "c", 1)]
+
+        def queries(self) -> dict[str, Query]:
+            return {"q1": Query("q1", "what is a"), "q2": Query("q2", "what is c")}
+
+    monkeypatch.setattr("rearank_cli.collection.open_collection", lambda name, **_: Tiny())
+    good, half = str(files / "good.trec"), str(files / "half.trec")
+    command([good], dataset="tiny", measure=["RR"], baseline=half, diff=True)
+    assert capsys.readouterr().out == (
+        "run\tmeasure\tquery\tbaseline\tvalue\tdifference\ttext\n"
+        "good\tRR\tq1\t0.5000\t1.0000\t0.5000\twhat is a\n"
+        "good\tRR\tq2\t0.0000\t0.5000\t0.5000\twhat is c\n"
+    )
+    command([good, half], qrels="tiny", measure=["RR"], baseline=half)
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[:7] for row in rows[1:]] == [
+        ["good", "RR", "0.7500", "0.5000", "2", "0", "0"],
+        ["half", "RR", "0.2500", "", "", "", ""],
+    ]
+
+
+def test_per_query_values(files: Path) -> None:
+    done = rearank(files, "half.trec", "--qrels", "qrels.txt", "-m", "RR", "--per-query")
+    assert done.stdout == "query\tmeasure\trun\tvalue\nq1\tRR\thalf\t0.5000\nq2\tRR\thalf\t0.0000\n"
+
+
+def test_notes_go_to_stderr_and_the_output_file_holds_the_figures(files: Path) -> None:
+    done = rearank(
+        files, "half.trec", "--qrels", "qrels.txt", "-f", "csv", "--digits", "2", "-o", "out.csv"
+    )
+    assert done.stdout == ""
+    assert (files / "out.csv").read_text() == "run,nDCG@10\nhalf,0.32\n"
+    assert "half: 1 judged query missing, counted as 0 (q2)" in done.stderr
+
+
+def test_judgements_in_beir_form_and_gzip(files: Path) -> None:
+    text = "query-id\tcorpus-id\tscore\nq1\ta\t2\nq1\tb\t0\nq2\tc\t1\n"
+    with gzip.open(files / "qrels.tsv.gz", "wt") as handle:
+        handle.write(text)
+    done = rearank(files, "good.trec", "--qrels", "qrels.tsv.gz")
+    assert done.stdout == "run\tnDCG@10\ngood\t0.8155\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["good.trec", "--diff"], "--diff needs a run to compare with"),
+        (["-", "--baseline", "-", "-"], "expected one input from stdin, found - more than once"),
+        (["good.trec", "good.trec"], "good.trec: expected each run once, found it twice"),
+        (["good.trec", "--per-query", "-f", "latex"], "expected --format tsv, csv or json"),
+        (["good.trec", "--baseline", "none.trec"], "none.trec: no such file"),
+        (["good.trec", "-o", "no/where.tsv"], "no/where.tsv: no such folder: no"),
+        (["good.trec", "-f", "xml"], "--format"),
+        (["qrels.txt"], "qrels.txt:1: expected 6 columns"),
+        (["."], ".: expected a file, found a directory"),
+        (["good.trec", "--qrels", "no.txt"], "no.txt: expected a file or the name of a collection"),
+    ],
+)
+def test_bad_input(files: Path, arguments: list[str], message: str) -> None:
+    done = rearank(files, "--qrels", "qrels.txt", *arguments, "-m", "RR", stdin=GOOD)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_small_evaluation_imports_nothing_heavy(files: Path) -> None:
+    script = (
+        "import sys; from rearank_cli.commands.eval import command;"
+        "command(['good.trec'], qrels='qrels.txt');"
+        "heavy = {'torch', 'vllm', 'transformers', 'pyserini', 'scipy', 'pyarrow', 'pandas'};"
+        "sys.exit(' '.join(heavy & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=files, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

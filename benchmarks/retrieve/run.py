@@ -165,7 +165,7 @@ def grow(shared: Path, folder: Path, documents: int) -> Path:
     lines = [
         line
         for path in sorted((shared / "collections").glob("*/corpus.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in path.read_text(encoding="utf-8").strip().split("\n")
     ]
     target = folder / f"{documents:,}" / "corpus.jsonl"
     target.parent.mkdir()

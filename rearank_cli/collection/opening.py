@@ -74,10 +74,11 @@ def _local(name: str, fields: Sequence[str]) -> Parts | None:
         )
     if path.is_dir() and (is_collection(path) or _is_path(name)):
         return open_folder(name, path, fields=fields)
-    for parent in list(path.parents)[:2] if "/" in name and not path.exists() else ():
+    inside = "/" in name.rstrip("/") and not path.exists()
+    for parent in list(path.parents)[:2] if inside else ():
         if is_bright(parent):
             return open_bright_folder(parent, str(path.relative_to(parent)))
-    if "/" in name and not path.exists() and is_collection(path.parent):
+    if inside and is_collection(path.parent):
         return open_folder(str(path.parent), path.parent, path.name, fields)
     if _is_path(name):
         raise RearankError(f"{name}: no such folder")

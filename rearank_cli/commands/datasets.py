@@ -12,7 +12,6 @@ Examples:
   rearank datasets
   rearank datasets 'beir/*'
   rearank datasets trec-dl
-  rearank datasets | awk -F '\\t' '$3 == "yes"'
 """
 
 

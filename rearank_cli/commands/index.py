@@ -21,7 +21,6 @@ Examples:
   rearank index demo
   rearank index -d my-folder --threads 8
   rearank index --corpus docs.jsonl.gz --language ar
-  rearank retrieve --index "$(rearank index demo)" -d demo
 """
 
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.log import note
@@ -19,7 +20,11 @@ class Tally:
         self.windows = self.cached = self.prompt_tokens = self.completion_tokens = 0
         self.flaws: Counter[str] = Counter()
         self.shortened = 0
-        self._begun = time.monotonic()
+        self._begun = self._asked = time.monotonic()
+
+    def ready(self) -> None:
+        """Count the rate of tokens from now on: until now the engine was starting."""
+        self._asked = time.monotonic()
 
     def add(self, trace: WindowTrace) -> None:
         """Count one window; tokens of cached answers cost nothing and are not counted."""
@@ -39,8 +44,9 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Tokens per second, in and out."""
-        return (self.prompt_tokens + self.completion_tokens) / max(self.seconds, 1e-9)
+        """Tokens per second, in and out, since the engine was ready."""
+        seconds = time.monotonic() - self._asked
+        return (self.prompt_tokens + self.completion_tokens) / max(seconds, 1e-9)
 
     def summary(self, queries: int) -> str:
         """Return the last word: what was done, what was flawed, what it cost."""
@@ -56,58 +62,61 @@ class Tally:
         return "; ".join(parts)
 
 
-@contextmanager
-def spinner(text: str) -> Iterator[None]:
-    """Show that something is going on: a spinner on a terminal, one line elsewhere."""
-    if not sys.stderr.isatty():
-        note(text)
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
 class Bar:
-    """Windows done, tokens per second, time left: a bar on a terminal, four lines elsewhere."""
+    """Windows done, tokens per second, time left: a bar on a terminal, a few lines elsewhere."""
 
-    def __init__(self, windows: int) -> None:
-        """Count up to `windows`."""
+    def __init__(self) -> None:
+        """Show nothing yet."""
         self.tally = Tally()
-        self._total = windows
+        self._total = 0
         self._quarter = 1
-        self._live = sys.stderr.isatty()
+        self._live: Any = None
+
+    @contextmanager
+    def counting(self, windows: int) -> Iterator[None]:
+        """Show the bar, up to so many windows, as long as the block runs."""
+        self.tally, self._total = Tally(), windows
+        if not sys.stderr.isatty():
+            yield
+            return
+        with _live_bar() as self._live:
+            self._task = self._live.add_task("reranking", total=windows, rate="")
+            yield
+        self._live = None
+
+    def say(self, text: str) -> None:
+        """Tell what a starting engine is doing; may be called from any thread."""
+        self.tally.ready()
+        if self._live:
+            self._live.update(self._task, description=text)
+        else:
+            note(text)
 
     def advance(self, trace: WindowTrace) -> None:
         """Note that a window is done."""
         self.tally.add(trace)
         if self._live:
-            self._progress.update(self._task, advance=1, rate=f"{self.tally.rate:,.0f}")
+            self._live.update(self._task, advance=1, description="reranking", rate=self._rate())
         elif self.tally.windows * 4 >= self._total * self._quarter:
-            note(f"{self.tally.windows}/{self._total} windows, {self.tally.rate:,.0f} tokens/s")
+            note(f"{self.tally.windows}/{self._total} windows{self._rate()}")
             self._quarter = self.tally.windows * 4 // self._total + 1
 
-    def __enter__(self) -> "Bar":
-        """Show the bar."""
-        if self._live:
-            from rich import progress as rich
-            from rich.console import Console
+    def _rate(self) -> str:
+        """Return the tokens per second; nothing when all answers came from the cache."""
+        return f", {self.tally.rate:,.0f} tokens/s" if self.tally.rate >= 1 else ""
 
-            self._progress = rich.Progress(
-                rich.TextColumn("reranking"),
-                rich.BarColumn(),
-                rich.MofNCompleteColumn(),
-                rich.TextColumn("windows  {task.fields[rate]} tokens/s"),
-                rich.TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._progress.add_task("rerank", total=self._total, rate="0")
-            self._progress.start()
-        return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Remove the bar."""
-        if self._live:
-            self._progress.stop()
+def _live_bar() -> Any:
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("windows{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -11,8 +11,14 @@ Examples:
   rearank rerank runs/demo.bm25.trec -d demo > runs/demo.rearank.trec
   rearank retrieve -d demo | rearank rerank - -d demo | rearank eval - -d demo
   rearank rerank run.trec --corpus docs.jsonl --queries topics.tsv -o out.trec
-  rearank rerank run.trec -d demo --model ./my-model --window 10 --stride 5
+  rearank rerank run.trec -d demo --model ./my-model --adapter ./my-lora
+  rearank rerank run.trec -d demo --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1
+  rearank rerank run.trec -d demo --tensor-parallel-size 4 --engine-arg quantization=fp8
+  rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
 """
+PROFILES = "the profile's"
+_MODEL = "Model"
+_SERVERS = "Servers"
 
 
 def command(
@@ -20,6 +26,35 @@ def command(
     dataset: Dataset = None,
     corpus: Corpus = None,
     queries: Queries = None,
+    depth: Annotated[int, typer.Option(help="Hits to rerank; the rest follow.")] = 100,
+    window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
+    stride: Annotated[int, typer.Option(help="Ranks from one window to the next.")] = 10,
+    passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only the I-th of N slices of the queries."),
+    ] = None,
+    prompt: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Prompt profile: rearank, rankgpt, qwen3, or a TOML file.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "rearank",
+    passage_chars: Annotated[
+        int | None,
+        typer.Option(help="Cut passages at this many characters.", show_default=PROFILES),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest answer, in tokens.", show_default=PROFILES)
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="For temperatures above 0.")] = 0,
     model: Annotated[
         str | None,
         typer.Option(
@@ -27,48 +62,64 @@ def command(
             "-m",
             envvar="REARANK_MODEL",
             metavar="NAME",
-            help="Folder, hub id, or smollm2-135m. "
-            "Default: le723z/Rearank-7B with a GPU, else smollm2-135m.",
-            rich_help_panel="Model",
+            help="Folder, hub id, smollm2-135m, or a server's name for it.",
+            show_default="le723z/Rearank-7B with a GPU, else smollm2-135m",
+            rich_help_panel=_MODEL,
         ),
     ] = None,
-    prompt: Annotated[
-        str,
+    adapter: Annotated[
+        str | None,
         typer.Option(
-            metavar="NAME|FILE",
-            help="Prompt profile: rearank, rankgpt, qwen3, or a TOML file.",
-            rich_help_panel="Model",
+            metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel=_MODEL
         ),
-    ] = "rearank",
-    depth: Annotated[int, typer.Option(help="Hits to rerank; the rest follow.")] = 100,
-    window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
-    stride: Annotated[int, typer.Option(help="Ranks from one window to the next.")] = 10,
-    passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
-    passage_chars: Annotated[
-        int | None,
-        typer.Option(help="Cut passages at this many characters.", show_default="the profile's"),
     ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Longest answer, in tokens.", show_default="the profile's")
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="bfloat16, float16 …", show_default="the model's", rich_help_panel=_MODEL
+        ),
     ] = None,
-    temperature: Annotated[
-        float, typer.Option(min=0, help="0 is greedy.", rich_help_panel="Model")
-    ] = 0.0,
-    seed: Annotated[
-        int, typer.Option(help="For temperatures above 0.", rich_help_panel="Model")
-    ] = 0,
-    concurrency: Annotated[
+    max_model_len: Annotated[
         int | None,
-        typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
+        typer.Option(
+            help="Context in tokens, prompt and answer together.",
+            show_default="the model's",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    tensor_parallel_size: Annotated[
+        int | None,
+        typer.Option(help="GPUs to split the model over.", rich_help_panel=_MODEL),
     ] = None,
     engine_arg: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Any of vLLM's engine arguments, such as max_model_len=8192; repeatable.",
-            rich_help_panel="Model",
+            help="Any other of vLLM's engine arguments, such as gpu_memory_utilization=0.8, "
+            "data_parallel_size=4 or distributed_executor_backend=ray; repeatable.",
+            rich_help_panel=_MODEL,
         ),
     ] = None,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="REARANK_BASE_URL",
+            metavar="URL",
+            help="OpenAI-compatible server instead of a model in this process; repeatable.",
+            rich_help_panel=_SERVERS,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for one request.", rich_help_panel=_SERVERS)
+    ] = 600.0,
+    deadline: Annotated[
+        float,
+        typer.Option(help="Seconds for one window with all its tries.", rich_help_panel=_SERVERS),
+    ] = 1800.0,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache/--no-cache", help="Keep finished answers and use them again."),
+    ] = True,
     trace: Annotated[
         str | None,
         typer.Option(
@@ -90,12 +141,18 @@ def command(
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
     from rearank_cli.collection import open_collection
+    from rearank_cli.commands.progress import Bar
     from rearank_cli.commands.provenance import provenance
-    from rearank_cli.commands.reranking import Job, Outputs, default_tag, rerank
+    from rearank_cli.commands.reranking import Job, Outputs, default_tag, rerank, take_shard
     from rearank_cli.engines.base import EngineSettings, Sampling
-    from rearank_cli.engines.models import default_model, resolve_model
-    from rearank_cli.engines.opening import parse_engine_args
-    from rearank_cli.engines.vllm import VllmEngine
+    from rearank_cli.engines.models import find_model
+    from rearank_cli.engines.opening import (
+        Where,
+        check_urls,
+        engine_arguments,
+        make_engine,
+        with_adapter,
+    )
     from rearank_cli.files import display_name
     from rearank_cli.listwise.candidates import candidates
     from rearank_cli.listwise.prompt import load_profile
@@ -105,18 +162,27 @@ def command(
     # Whatever can fail fails here, before the minutes that an engine needs to start.
     profile = load_profile(prompt)
     settings = Settings(depth, window, stride, passes, concurrency, passage_chars)
-    engine_args = parse_engine_args(engine_arg or [])
-    name = model or default_model()
-    outputs = Outputs(output, trace, tag or default_tag(name))
+    sampling = Sampling(profile.max_tokens if max_tokens is None else max_tokens, temperature, seed)
+    where = Where(check_urls(base_url or []), timeout, deadline, cache)
+    arguments = engine_arguments(
+        engine_arg or [],
+        dtype=dtype,
+        max_model_len=max_model_len,
+        tensor_parallel_size=tensor_parallel_size,
+        max_num_seqs=concurrency,
+    )
+    run = take_shard(read_run(source), shard)
     collection = open_collection(dataset, corpus, queries)
-    run = read_run(source)
     work = candidates(run, display_name(source), collection, depth)
-    engine = EngineSettings(
-        model=resolve_model(name),
-        sampling=Sampling(max_tokens or profile.max_tokens, temperature, seed),
-        chat_template=profile.chat_template,
-        engine_args=engine_args,
-        verbose=verbose,
+    found = find_model(model, served=bool(where.base_urls))
+    outputs = Outputs(output, trace, tag or default_tag(found.name))
+    bar = Bar()
+    engine = with_adapter(
+        EngineSettings(
+            found, sampling, profile.chat_template, None, arguments, verbose, tell=bar.say
+        ),
+        adapter,
     )
     about = provenance(engine, profile, settings, work)
-    rerank(VllmEngine(engine), Job(work, profile, settings, outputs, about))
+    job = Job(work, profile, settings, outputs, about)
+    rerank(make_engine(engine, where), job, bar)

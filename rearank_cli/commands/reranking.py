@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rearank_cli.commands import interrupt
-from rearank_cli.commands.progress import Bar, spinner
+from rearank_cli.commands.progress import Bar
 from rearank_cli.errors import RearankError
 from rearank_cli.files import STDIO, check_writable, write_text
 from rearank_cli.listwise.prompt import Profile
@@ -57,6 +58,27 @@ def default_tag(model: str) -> str:
     return re.sub(r"\s+", "-", Path(model).expanduser().absolute().name.lower())
 
 
+def take_shard(run: Run, shard: str | None) -> Run:
+    """Return the I-th of N slices of a run's queries, for a shard written `I/N`.
+
+    Slices follow each other in the order of the run and differ by one query at most, so that
+    the results of all of them, concatenated, are the result for the whole run.
+    """
+    if shard is None:
+        return run
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise RearankError(f"--shard: expected I/N with 1 <= I <= N, found {shard!r}")
+    ids = list(run.rankings)
+    taken = ids[len(ids) * (part - 1) // parts : len(ids) * part // parts]
+    return Run(
+        {query_id: run.rankings[query_id] for query_id in taken},
+        {query_id: run.scores[query_id] for query_id in taken},
+        run.tag,
+    )
+
+
 @dataclass(frozen=True)
 class Job:
     """What is to be done: the work, how, where to, and what is noted about it."""
@@ -76,29 +98,31 @@ class Job:
         )
 
 
-def rerank(engine: Engine, job: Job) -> None:
+def rerank(engine: Engine, job: Job, bar: Bar) -> None:
     """Open the engine, do the job, write the run and the trace, close the engine.
 
     Raises what the engine and the reranker raise; nothing is written then.
     """
-    interrupt.run(_rerank(engine, job))
+    interrupt.run(_rerank(engine, job, bar))
+    note(bar.tally.summary(len(job.work)))
+    if job.outputs.trace_file:
+        note(f"trace: {job.outputs.trace_file}")
 
 
-async def _rerank(engine: Engine, job: Job) -> None:
-    trace_file = job.outputs.trace_file
+async def _rerank(engine: Engine, job: Job, bar: Bar) -> None:
     rankings: dict[str, Ranking] = {}
     try:
-        with spinner("starting the engine"):
+        with (
+            bar.counting(job.windows()),
+            write_text(job.outputs.trace_file or os.devnull) as trace,
+        ):
             await engine.open()
-        with Bar(job.windows()) as bar, write_text(trace_file or os.devnull) as trace:
             write_provenance(trace, job.provenance)
             reranker = Reranker(engine, job.profile, job.settings, bar.advance)
-            async for result in reranker.run(job.work):
-                rankings[result.query_id] = result.ranking
-                trace.writelines(each.to_json() + "\n" for each in result.traces)
+            async with aclosing(reranker.run(job.work)) as results:
+                async for result in results:
+                    rankings[result.query_id] = result.ranking
+                    trace.writelines(each.to_json() + "\n" for each in result.traces)
             write_run(job.outputs.run, Run.by_rank(rankings, job.outputs.tag))
     finally:
         await engine.close()
-    note(bar.tally.summary(len(job.work)))
-    if trace_file:
-        note(f"trace: {trace_file}")

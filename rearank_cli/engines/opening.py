@@ -1,18 +1,83 @@
-"""From options to an engine that is not yet open: all checks that need nothing heavy."""
+"""From options to an engine that is not yet open, after all checks that need nothing heavy."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rearank_cli.engines.base import EngineSettings
+from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
+from rearank_cli.records import Engine
 
 
-def parse_engine_args(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read `key=value` pairs for vLLM; dashes become underscores and values are JSON if they can.
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the model runs: on servers, or in this process when there are no `base_urls`.
 
-    Raises `RearankError` for anything without a key.
+    `timeout` and `deadline` are seconds for one request and for one prompt with all its tries;
+    `cache` says whether finished answers are kept and used again.
     """
-    arguments: dict[str, Any] = {}
+
+    base_urls: Sequence[str] = field(default_factory=tuple)
+    timeout: float = 600.0
+    deadline: float = 1800.0
+    cache: bool = True
+
+
+def make_engine(settings: EngineSettings, where: Where) -> Engine:
+    """Return the engine for these settings; raise `RearankError` when the cache is unusable."""
+    engine: Engine
+    if where.base_urls:
+        from rearank_cli.engines.openai import OpenAIEngine
+
+        engine = OpenAIEngine(settings, where.base_urls, where.timeout, where.deadline)
+    else:
+        from rearank_cli.engines.vllm import VllmEngine
+
+        engine = VllmEngine(settings)
+    return CachedEngine(engine, Store(), settings.identity()) if where.cache else engine
+
+
+def check_urls(urls: Sequence[str]) -> list[str]:
+    """Return base URLs without their last slash; raise `RearankError` for what is no URL."""
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise RearankError(
+                f"--base-url: expected http://… or https://…, found {url!r}",
+                hint="for example http://localhost:8000/v1",
+            )
+    return [url.rstrip("/") for url in urls]
+
+
+def with_adapter(settings: EngineSettings, folder: str | None) -> EngineSettings:
+    """Return the settings with a LoRA adapter that was checked against the model."""
+    if folder is None:
+        return settings
+    from rearank_cli.engines.adapters import resolve_adapter
+
+    adapter, rank = resolve_adapter(folder, settings.model)
+    arguments = {"max_lora_rank": lora_rank_limit(rank), **settings.engine_args}
+    return replace(settings, adapter=adapter, engine_args=arguments)
+
+
+def lora_rank_limit(rank: int) -> int:
+    """Return the smallest of vLLM's rank limits that an adapter's rank fits."""
+    limits = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+    for limit in limits:
+        if rank <= limit:
+            return limit
+    raise RearankError(f"--adapter: expected a rank of at most {limits[-1]}, found {rank}")
+
+
+def engine_arguments(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
+    """Return vLLM's engine arguments from `key=value` pairs and from options of their own.
+
+    Dashes in keys become underscores and values are JSON if they can; pairs win over options,
+    and options that are None are left out. Raises `RearankError` for anything without a key.
+    """
+    arguments = {name: value for name, value in named.items() if value is not None}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:

@@ -9,13 +9,17 @@ from typing import Any
 
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.guard import Guard
+from rearank_cli.engines.models import has_gpu
 from rearank_cli.engines.output import EngineOutput
-from rearank_cli.errors import EngineError, PromptTooLong, RearankError
+from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Prompt
 
 # Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
 # half of the machine's memory.
 CPU_KV_CACHE_GIB = "4"
+# Sequences in one batch: vLLM's own defaults for a server, on a GPU and on a CPU.
+GPU_SEQUENCES = 256
+CPU_SEQUENCES = 128
 
 
 class VllmEngine:
@@ -31,9 +35,11 @@ class VllmEngine:
         self._output: EngineOutput | None = None
         self._guard: Guard | None = None
         self._llm: Any = None
-        self.reserved: Sequence[str] = ()
-        self.capacity = 1
+        self._lora: Any = None
         self._context = 0
+        self.reserved: Sequence[str] = settings.model.reserved
+        wanted = settings.engine_args.get("max_num_seqs")
+        self.capacity = int(wanted or (GPU_SEQUENCES if has_gpu() else CPU_SEQUENCES))
 
     async def open(self) -> None:
         """Start vLLM; raise `EngineError` when it does not start."""
@@ -47,31 +53,37 @@ class VllmEngine:
             self._guard.end()  # without its processes, the start fails and the thread ends
             await asyncio.gather(starting, return_exceptions=True)
             raise
-        config = self._llm.vllm_config
-        self.capacity = int(config.scheduler_config.max_num_seqs)
-        self._context = int(config.model_config.max_model_len)
+        self._settings.tell("engine ready")
+        self._context = int(self._llm.vllm_config.model_config.max_model_len)
         if self._settings.sampling.max_tokens >= self._context:
-            raise RearankError(
+            raise EngineStartError(
                 f"expected --max-tokens below the model's context of {self._context} tokens, "
-                f"found {self._settings.sampling.max_tokens}"
+                f"found {self._settings.sampling.max_tokens}",
+                exit_code=2,
             )
 
     def _start(self) -> Any:
         _set_environment()
+        self._settings.tell("importing vLLM")
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.lora.request import LoRARequest
             from vllm.platforms import current_platform
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            raise RearankError(
+            raise EngineStartError(
                 f"vLLM cannot be imported: {error}",
                 hint="pip install 'rearank-cli[gpu]', or 'rearank-cli[cpu]' without a GPU",
+                exit_code=2,
             ) from error
+        self._settings.tell(f"starting vLLM with {self._settings.model.name}")
         arguments: dict[str, Any] = {
-            "model": self._settings.model,
+            "model": self._settings.model.location,
             "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
             "enable_prefix_caching": True,
+            "max_num_seqs": self.capacity,
             "seed": self._settings.sampling.seed,
+            "enable_lora": self._settings.adapter is not None,
             **self._settings.engine_args,
         }
         try:
@@ -79,16 +91,18 @@ class VllmEngine:
                 AsyncEngineArgs(**arguments).create_engine_config(), disable_log_stats=True
             )
         except TypeError as error:
-            raise RearankError(f"--engine-arg: {error}") from error
+            raise EngineStartError(f"--engine-arg: {error}", exit_code=2) from error
         except Exception as error:  # noqa: BLE001  vLLM raises anything; none of it is our bug
-            raise self._failed("vLLM did not start", error) from error
-        self.reserved = tuple(llm.tokenizer.get_added_vocab())
+            message, hint = self._failure("vLLM did not start", error)
+            raise EngineStartError(message, hint) from error
+        if self._settings.adapter:
+            self._lora = LoRARequest("adapter", 1, self._settings.adapter.location)
         return llm
 
-    def _failed(self, what: str, error: BaseException) -> EngineError:
-        advice = self._output.advice() if self._output else ""
+    def _failure(self, what: str, error: BaseException) -> tuple[str, str]:
+        """Return the message and the hint for what went wrong inside vLLM."""
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return EngineError(f"{what}: {lines[0]}", hint=advice)
+        return f"{what}: {lines[0]}", self._output.advice() if self._output else ""
 
     async def generate(self, prompt: Prompt) -> Completion:
         """Complete one prompt; raise `PromptTooLong` before vLLM sees one that is."""
@@ -111,13 +125,13 @@ class VllmEngine:
         request = f"rearank-{os.getpid()}-{next(self._numbers)}"
         try:
             async for output in self._llm.generate(
-                TokensPrompt(prompt_token_ids=ids), parameters, request
+                TokensPrompt(prompt_token_ids=ids), parameters, request, lora_request=self._lora
             ):
                 return _completion(output)
         except EngineDeadError as error:
-            raise self._failed("the engine died", error) from error
+            raise EngineError(*self._failure("the engine died", error)) from error
         except Exception as error:  # noqa: BLE001  the request's own fault, whatever its type
-            raise self._failed("the engine refused the prompt", error) from error
+            raise EngineError(*self._failure("the engine refused the prompt", error)) from error
         raise EngineError("the engine gave no answer")
 
     def encode(self, prompt: Prompt) -> list[int]:

@@ -10,6 +10,8 @@ from rearank_cli.errors import RearankError
 
 DEFAULT = "nDCG@10"
 
+_OF_THE_HEAD = frozenset({"AP", "ERR", "Judged", "P", "R", "RR", "Success", "nDCG"})
+
 
 def parse_measures(names: Iterable[str]) -> list[Any]:
     """Return ir_measures' measures for names such as `nDCG@10` or `RR(rel=2)@10`, each once.
@@ -58,6 +60,31 @@ def _parse(name: str) -> Any:
     if not supported:
         raise RearankError(f"{name}: {_why_unsupported(measure)}")
     return measure
+
+
+def cutoff_of(measure: Any) -> int | None:
+    """Return k of a measure that looks at the first k hits of a ranking and at nothing below."""
+    if measure.NAME not in _OF_THE_HEAD or measure.params.get("judged_only", False):
+        return None
+    cutoff = measure.params.get("cutoff")
+    return cutoff if isinstance(cutoff, int) and cutoff > 0 else None
+
+
+def depth_for(measures: Sequence[Any]) -> int | None:
+    """Return how many hits of a ranking these measures look at; None for all of them."""
+    depth = 0
+    for measure in measures:
+        cutoff = cutoff_of(measure)
+        if cutoff is None:
+            return None
+        depth = max(depth, cutoff)
+    return depth
+
+
+def judged_beside(measures: Sequence[Any]) -> Any:
+    """Return Judged@k for the smallest cutoff among the measures, 10 where none has one."""
+    cutoffs = [cutoff for cutoff in map(cutoff_of, measures) if cutoff is not None]
+    return ir_measures.Judged @ min(cutoffs, default=10)
 
 
 def _why_unsupported(measure: Any) -> str:

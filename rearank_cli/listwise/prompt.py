@@ -17,7 +17,14 @@ from rearank_cli.files import read_lines
 from rearank_cli.records import Message, Prompt
 
 ROLES = ("system", "user", "assistant")
-_FIELDS = {"description", "messages", "passage_chars", "max_tokens", "thinks", "chat_template"}
+_FIELDS = {
+    "description": str,
+    "messages": list,
+    "passage_chars": int,
+    "max_tokens": int,
+    "thinks": bool,
+    "chat_template": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +101,21 @@ def load_profile(name: str) -> Profile:
 
 
 def _profile(name: str, digest: str, data: dict[str, Any]) -> Profile:
-    unknown = set(data) - _FIELDS
-    if unknown:
-        raise RearankError(
-            f"{name}: unknown field {sorted(unknown)[0]!r}",
-            hint=f"a prompt profile has the fields {', '.join(sorted(_FIELDS))}",
-        )
+    for key, value in data.items():
+        if key not in _FIELDS:
+            raise RearankError(
+                f"{name}: unknown field {key!r}",
+                hint=f"a prompt profile has the fields {', '.join(_FIELDS)}",
+            )
+        if type(value) is not _FIELDS[key]:
+            raise RearankError(
+                f"{name}: expected {key} to be {_FIELDS[key].__name__}, found {value!r}"
+            )
     if not data.get("messages"):
         raise RearankError(f"{name}: expected [[messages]], found none")
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     turns = tuple(_turn(name, environment, entry) for entry in data["messages"])
-    settings = {key: data[key] for key in _FIELDS - {"description", "messages"} if key in data}
+    settings = {key: data[key] for key in data if key not in ("description", "messages")}
     return Profile(name, digest, turns, **settings)
 
 

@@ -2,12 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rearank_cli.errors import EngineError, PromptTooLong, RearankError
+from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.listwise.permutation import parse
 from rearank_cli.listwise.prompt import Profile
 from rearank_cli.listwise.schedule import drive
@@ -106,7 +106,7 @@ class Reranker:
         self._settings = settings or Settings()
         self._on_window = on_window
 
-    async def run(self, work: Sequence[Candidates]) -> AsyncIterator[Reranked]:
+    async def run(self, work: Sequence[Candidates]) -> AsyncGenerator[Reranked]:
         """Yield every query's result in input order, each as soon as those before it are done.
 
         When a window fails, no new one starts; those in flight finish (an engine with a cache
@@ -134,6 +134,8 @@ class Reranker:
         place = f"query {chain.query.query_id}, ranks {window.start + 1}-{window.stop}"
         try:
             trace = await self._ask(chain, pass_, window)
+        except EngineStartError:
+            raise
         except EngineError as error:
             raise EngineError(f"{place}: {error.message}", error.hint) from error
         except RearankError as error:

@@ -125,7 +125,8 @@ class _Flight:
         """Wait for a step to end, launch what can follow, and return the step's position."""
         task = await self._landed.get()
         ticket = self.flying.pop(task)
-        self.failure = self.failure or task.exception()
+        error = task.exception()  # asked of every task, or asyncio complains about it
+        self.failure = self.failure or error
         if ticket.left > 1:
             self.queue.put(ticket.next())
         self.launch()

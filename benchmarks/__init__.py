@@ -1,0 +1,1 @@
+"""Measurements side by side, each runnable by anyone with one command."""

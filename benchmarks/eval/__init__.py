@@ -1,0 +1,1 @@
+"""`rearank eval` beside the other ways to evaluate a run."""

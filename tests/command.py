@@ -1,0 +1,74 @@
+"""A small collection on disk and the command `rearank` in a process of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment for a command whose cache is below `folder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REARANK_")}
+    return {**kept, "REARANK_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+
+
+def rearank(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "rearank_cli", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the command in `folder`, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rearank_cli", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Queries over passages that say their number; the run has the highest number first."""
+
+    queries: int
+    hits: int
+
+    def write(self, folder: Path) -> None:
+        """Write corpus.tsv, queries.tsv, qrels.txt and run.trec."""
+        names = [f"d{n:03}" for n in range(self.hits)]
+        (folder / "corpus.tsv").write_text(
+            "".join(f"{name}\tpassage {name[1:]}\n" for name in names)
+        )
+        topics = [f"q{n}" for n in range(self.queries)]
+        (folder / "queries.tsv").write_text("".join(f"{q}\twhat is {q}\n" for q in topics))
+        (folder / "qrels.txt").write_text("".join(f"{q} 0 d000 1\n" for q in topics))
+        (folder / "run.trec").write_text(
+            "".join(
+                f"{q} Q0 {name} {rank} {self.hits - rank} bm25\n"
+                for q in topics
+                for rank, name in enumerate(reversed(names), 1)
+            )
+        )
+
+
+FILES = ("--corpus", "corpus.tsv", "--queries", "queries.tsv")
+
+
+def served(url: str) -> tuple[str, ...]:
+    """Return the options for a scripted server."""
+    return (*FILES, "--base-url", url, "--model", "scripted")

@@ -1,0 +1,134 @@
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Qrel, Query, Run
+from rearank_cli.trec import read_qrels, read_queries, read_run, write_run
+
+
+def file(folder: Path, text: str | bytes, name: str = "a.txt") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_run_is_ordered_by_score_and_equal_scores_by_rank(tmp_path: Path) -> None:
+    run = read_run(
+        file(
+            tmp_path,
+            "q2 Q0 a 1 3 t\nq1 Q0 x 3 1.5 t\nq1 Q0 y 2 1.5 t\nq1 Q0 z 1 9 t\nq2 Q0 b 2 -1e3 t\n",
+        )
+    )
+    assert run.rankings == {"q2": ("a", "b"), "q1": ("z", "y", "x")}
+    assert run.scores == {"q2": (3.0, -1000.0), "q1": (9.0, 1.5, 1.5)}
+    assert list(run.rankings) == ["q2", "q1"]
+    assert run.tag == "t"
+
+
+def test_lines_are_read_from_both_ends(tmp_path: Path) -> None:
+    run = read_run(
+        file(tmp_path, "q1 Q0 dir/Memory Management_2.txt 1 2.0 t\r\nq1\tQ0\tb\t2\t1.0\tt\r\n")
+    )
+    assert run.rankings["q1"] == ("dir/Memory Management_2.txt", "b")
+
+
+def test_mark_gzip_and_blank_lines(tmp_path: Path) -> None:
+    text = b"\xef\xbb\xbf\nq1 Q0 a 1 2 t\n\n"
+    assert read_run(file(tmp_path, gzip.compress(text), "a.gz")).rankings == {"q1": ("a",)}
+
+
+def test_ranks_that_contradict_the_scores_give_one_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read_run(
+        file(tmp_path, "".join(f"q{q} Q0 d{d} {d} {d} t\n" for q in (1, 2) for d in (1, 2, 3)))
+    )
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1
+    assert "contradicts the scores in 2 queries (first: q1)" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a run, found no lines"),
+        ("\n \n", "expected a run, found no lines"),
+        (
+            "q1 Q0 a 1 2 t\nq1 Q0 b 2 1\n",
+            ":2: expected 6 columns (query_id Q0 doc_id rank score tag), found 5",
+        ),
+        ("q1\n", ":1: expected 6 columns (query_id Q0 doc_id rank score tag), found 1"),
+        ("q1 Q0 a 1 high t\n", ":1: expected a finite number as score (column 5), found 'high'"),
+        ("q1 Q0 a 1 nan t\n", ":1: expected a finite number as score (column 5), found 'nan'"),
+        ("q1 Q0 a 1 inf t\n", ":1: expected a finite number as score (column 5), found 'inf'"),
+        ("q1 Q0 a first 2 t\n", ":1: expected a whole number as rank (column 4), found 'first'"),
+        (
+            "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\nq1 Q0 a 2 1 t\n",
+            ":3: doc id a is there twice for query q1",
+        ),
+        (b"q1 Q0 caf\xe9 1 2 t\n", ":1: expected UTF-8 text, found byte 0xe9"),
+    ],
+)
+def test_bad_runs_are_refused_with_their_line(
+    tmp_path: Path, text: str | bytes, message: str
+) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(RearankError) as caught:
+        read_run(path)
+    assert caught.value.message.startswith(f"{path}")
+    assert message in caught.value.message
+
+
+IDS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FF, blacklist_categories=("Z", "C")),
+    min_size=1,
+    max_size=8,
+)
+DOC_IDS = st.lists(IDS, min_size=1, max_size=3).map(" ".join)
+
+
+@given(st.dictionaries(IDS, st.lists(DOC_IDS, unique=True, min_size=1, max_size=20), min_size=1))
+def test_what_is_written_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rankings: dict[str, list[str]]
+) -> None:
+    path = tmp_path_factory.mktemp("run") / "a.trec"
+    run = Run.by_rank({query: tuple(ranking) for query, ranking in rankings.items()}, "tag")
+    write_run(path, run)
+    assert read_run(path) == run
+
+
+def test_scores_by_rank_fall_strictly_to_one() -> None:
+    assert Run.by_rank({"q": ("a", "b", "c")}, "t").scores == {"q": (3.0, 2.0, 1.0)}
+
+
+def test_the_lines_of_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.trec"
+    write_run(path, Run({"q": ("a", "b")}, {"q": (2.5, 1.0)}, "bm25"))
+    assert path.read_text() == "q Q0 a 1 2.500000 bm25\nq Q0 b 2 1 bm25\n"
+
+
+def test_a_tag_is_one_word(tmp_path: Path) -> None:
+    with pytest.raises(RearankError, match="tag"):
+        write_run(tmp_path / "a.trec", Run({}, {}, "two words"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("q1 0 a 1\nq1 0 b c 2\n", [Qrel("q1", "a", 1), Qrel("q1", "b c", 2)]),
+        ("query-id\tcorpus-id\tscore\nq1\ta\t-1\n", [Qrel("q1", "a", -1)]),
+    ],
+)
+def test_judgements_in_both_forms(tmp_path: Path, text: str, expected: list[Qrel]) -> None:
+    assert read_qrels(file(tmp_path, text)) == expected
+
+
+def test_queries_in_both_forms(tmp_path: Path) -> None:
+    tsv = read_queries(file(tmp_path, "1\tfirst one\n2\tsecond\n"))
+    assert tsv == {"1": Query("1", "first one"), "2": Query("2", "second")}
+    jsonl = read_queries(file(tmp_path, '{"_id": "1", "text": "first"}\n{"id": 2, "text": "x"}\n'))
+    assert list(jsonl) == ["1", "2"]
