@@ -4,10 +4,11 @@ import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rearank_cli.cache import building, cache_dir, locked
 from rearank_cli.collection import Collection
@@ -16,6 +17,8 @@ from rearank_cli.log import note, warn
 from rearank_cli.lucene import jvm
 from rearank_cli.progress import progress
 from rearank_cli.records import Passage
+
+T = TypeVar("T")
 
 FORMAT = 1
 """Raised whenever an index would come out differently from the same documents."""
@@ -65,26 +68,33 @@ def build(collection: Collection, folder: Path, how: Indexing) -> int:
     out, with a warning; one that comes twice is an error.
     """
     begun = time.monotonic()
-    batches = _batches(collection.documents())
-    first = next(batches, [])  # before Java starts, so that bad files are told at once
+    batches = ahead(_batches(collection.documents()))
+    first = next(batches, None)  # before Java starts, so that bad files are told at once
     indexer = _indexer(folder, how)
     count = Count()
+    merge = False
     try:
         with progress("indexing", "documents") as advance, jvm.java_errors("indexing"):
-            for batch in _from(first, batches):
-                count.kept += indexer.addRawDocuments([as_json(passage) for passage in batch])
-                count.given += len(batch)
-                count.empty += sum(not (passage.text or passage.title) for passage in batch)
-                advance(len(batch))
+            for batch in chain([first] if first else [], batches):
+                count.add(batch, indexer.addRawDocuments(batch.lines))
+                advance(len(batch.lines))
+        merge = True
     finally:
         with jvm.java_errors("indexing"):
-            indexer.close(True)
+            indexer.close(merge)
     count.check()
     kept = count.kept
     _check_unique(collection, folder, kept)
     seconds = time.monotonic() - begun
     note(f"indexed {kept:,} documents in {seconds:.1f} s, {kept / seconds:,.0f} per second")
     return kept
+
+
+class Batch(NamedTuple):
+    """Documents as Anserini's JsonCollection reads them, and how many of them have no text."""
+
+    lines: list[str]
+    empty: int
 
 
 @dataclass
@@ -94,6 +104,12 @@ class Count:
     given: int = 0
     empty: int = 0
     kept: int = 0
+
+    def add(self, batch: Batch, kept: int) -> None:
+        """Count a batch of which Lucene kept so many."""
+        self.given += len(batch.lines)
+        self.empty += batch.empty
+        self.kept += kept
 
     def check(self) -> None:
         """Warn of documents left out because they are empty; raise for any other loss."""
@@ -110,26 +126,36 @@ class Count:
 
 
 def _indexer(folder: Path, how: Indexing) -> Any:
+    # One thread reads and prepares documents; fewer threads in Lucene mean less to merge.
+    writers = max(1, how.threads - 1)
     jvm.start(how.threads, how.verbose)
     with jvm.java_errors(f"indexing with language {how.language!r}"):
         indexer = jvm.java_class("io.anserini.index.SimpleIndexer")(
             ["-input", "", "-index", str(folder), "-collection", "JsonCollection"]
-            + ["-threads", str(how.threads), "-language", how.language]
+            + ["-threads", str(writers), "-language", how.language]
             + ["-storeDocvectors", "-storeRaw"]
         )
     indexer.writer.getConfig().setRAMBufferSizeMB(BUFFER_MB)
     return indexer
 
 
-def _batches(documents: Iterable[Passage]) -> Iterator[list[Passage]]:
+def _batches(documents: Iterable[Passage]) -> Iterator[Batch]:
     stream = iter(documents)
-    while batch := list(islice(stream, BATCH)):
-        yield batch
+    while some := list(islice(stream, BATCH)):
+        empty = sum(not (passage.text or passage.title) for passage in some)
+        yield Batch([as_json(passage) for passage in some], empty)
 
 
-def _from(first: list[Passage], rest: Iterator[list[Passage]]) -> Iterator[list[Passage]]:
-    yield first
-    yield from rest
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, each next one being made by a thread while the caller uses the last.
+
+    Whatever `items` raises is raised here.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        waiting = executor.submit(next, items, None)
+        while (item := waiting.result()) is not None:
+            waiting = executor.submit(next, items, None)
+            yield item
 
 
 def as_json(passage: Passage) -> str:
