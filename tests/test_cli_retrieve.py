@@ -124,6 +124,7 @@ def test_datasets_of_the_catalogue_need_no_network_when_their_files_are_there(
     done = rearank("retrieve", "-d", dataset, "-o", out, cache=cache, env=env)
     assert (done.returncode, done.stdout) == (0, "")
     assert not [line for line in done.stderr.splitlines() if "INFO" in line or "%|" in line]
+    assert ("--index beir-v1.0.0-nfcorpus.flat" in done.stderr) == ("nfcorpus" in dataset)
     measured = subprocess.run(
         [sys.executable, "-m", "ir_measures", dataset, str(out), "nDCG@10"],
         capture_output=True,

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from rearank_cli.collection import Collection
 from rearank_cli.collection.indexed import IndexedDocuments
+from rearank_cli.collection.matching import matching_index
 from rearank_cli.collection.parts import Parts
-from rearank_cli.lucene.index import Indexing, ensure_index
+from rearank_cli.log import note
+from rearank_cli.lucene.index import Indexing, ensure_index, index_place
 from rearank_cli.lucene.prebuilt import resolve_index
 
 
@@ -18,4 +20,9 @@ def choose_index(collection: Collection, index: str | None, how: Indexing) -> Pa
     if index is None and isinstance(collection, Parts):
         if isinstance(collection.docs, IndexedDocuments):
             index = collection.docs.index
-    return resolve_index(index) if index else ensure_index(collection, how)
+    if index:
+        return resolve_index(index)
+    prebuilt = matching_index(collection.name)
+    if prebuilt and not index_place(collection, how.language).is_dir():
+        note(f"indexing the local documents; --index {prebuilt} would search a prebuilt index")
+    return ensure_index(collection, how)
