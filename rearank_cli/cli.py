@@ -11,7 +11,7 @@ from rearank_cli.commands import cache
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
-VERBS = ("retrieve", "rerank", "eval", "fuse", "index", "datasets")
+VERBS = ("retrieve", "rerank", "eval", "fuse", "explain", "report", "index", "datasets")
 
 app = typer.Typer(
     name="rearank",

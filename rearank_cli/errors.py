@@ -1,6 +1,7 @@
 """The errors that a person is meant to read.
 
 `RearankError` (exit 2: bad input or usage)
+  `MissingPart` (a collection lacks what was asked for; some commands can do without)
   `EngineError` (exit 1: the engine or a server failed; finished work is kept)
     `EngineStartError` (it never came up, so no single window is to blame)
     `PromptTooLong` (one prompt does not fit; the reranker shortens its passages and asks again)
@@ -23,6 +24,10 @@ class RearankError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class MissingPart(RearankError):
+    """A collection has no such part; nothing is wrong with the parts that it has."""
 
 
 class EngineError(RearankError):

@@ -16,7 +16,7 @@ def order_of(slots: int, lengths: list[int]) -> list[int]:
         ticket = queue.take()
         taken.append(ticket.position)
         if ticket.left > 1:
-            queue.put(ticket.next())
+            queue.put(*ticket.followers(1, len(taken)))
     return taken
 
 
@@ -46,7 +46,7 @@ async def run(
     ends: list[int] = []
     flying = peak = 0
 
-    async def step(position: int) -> None:
+    async def step(position: int) -> int:
         nonlocal flying, peak
         starts.append(position)
         flying += 1
@@ -56,6 +56,7 @@ async def run(
         if len(starts) > fail_at >= 0 and starts[fail_at] == position:
             raise RuntimeError(f"step of {position}")
         ends.append(position)
+        return 1 if ends.count(position) < lengths[position] else 0
 
     try:
         async for _ in drive(lengths, slots, step):
@@ -87,9 +88,10 @@ def test_chains_do_not_wait_for_each_other() -> None:
     async def main() -> list[str]:
         events: list[str] = []
 
-        async def step(position: int) -> None:
+        async def step(position: int) -> int:
             await asyncio.sleep(0.3 if position == 0 else 0.001)
             events.append("long" if position == 0 else "short")
+            return 1 if position == 1 and len(events) < 5 else 0
 
         async for _ in drive([1, 5], 2, step):
             pass
@@ -102,10 +104,11 @@ def test_closing_cancels_what_is_in_flight() -> None:
     async def main() -> int:
         cancelled = 0
 
-        async def step(position: int) -> None:
+        async def step(position: int) -> int:
             nonlocal cancelled
             try:
                 await asyncio.sleep(60 if position else 0)
+                return 0
             except asyncio.CancelledError:
                 cancelled += 1
                 raise
@@ -116,3 +119,22 @@ def test_closing_cancels_what_is_in_flight() -> None:
         return cancelled
 
     assert asyncio.run(main()) == 2
+
+
+def test_a_stage_of_several_windows_runs_them_at_once() -> None:
+    async def main() -> list[str]:
+        events: list[str] = []
+        ready = iter([3, 0, 0, 1, 0])
+
+        async def step(position: int) -> int:
+            events.append("start")
+            await asyncio.sleep(0.01)
+            events.append("end")
+            return next(ready)
+
+        async for _ in drive([3], 8, step):
+            pass
+        return events
+
+    middle = ["start"] * 3 + ["end"] * 3
+    assert asyncio.run(main()) == ["start", "end", *middle, "start", "end"]

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.trace import WindowTrace, read_provenance, read_trace, write_provenance
+from rearank_cli.listwise.trace import TraceFile, WindowTrace, read_provenance, read_trace
 from rearank_cli.records import Flaws
 
 TRACE = WindowTrace(
@@ -29,11 +30,33 @@ TRACE = WindowTrace(
 
 def test_a_trace_survives_writing_and_reading(tmp_path: Path) -> None:
     file = tmp_path / "run.trace.jsonl"
-    with file.open("w") as handle:
-        write_provenance(handle, {"model": "m"})
-        handle.write(TRACE.to_json() + "\n" + TRACE.to_json() + "\n")
-    assert list(read_trace(str(file))) == [TRACE, TRACE]
+    written = TraceFile(str(file), {"model": "m"})
+    written.add(TRACE)
+    written.order([TRACE])
+    written.finish()
+    assert list(read_trace(str(file))) == [TRACE]
     assert read_provenance(str(file)) == {"model": "m"}
+
+
+def test_lines_are_there_as_windows_finish_and_in_order_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "run.trace.jsonl"
+    written = TraceFile(str(file), {})
+    assert not file.exists()
+    first, second = replace(TRACE, query_id="q1"), replace(TRACE, query_id="q2")
+    written.add(second)
+    assert [trace.query_id for trace in read_trace(str(file))] == ["q2"]
+    written.add(first)
+    assert [trace.query_id for trace in read_trace(str(file))] == ["q2", "q1"]
+    written.order([first])
+    written.order([second])
+    written.finish()
+    assert [trace.query_id for trace in read_trace(str(file))] == ["q1", "q2"]
+    assert file.read_text().startswith('{"provenance": {}}\n')
+
+
+def test_a_full_disk_is_told() -> None:
+    with pytest.raises(RearankError, match="/dev/full: cannot be written"):
+        TraceFile("/dev/full", {}).add(TRACE)
 
 
 def test_the_field_names_of_the_file() -> None:

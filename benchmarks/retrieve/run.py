@@ -1,6 +1,6 @@
 """Time `rearank retrieve` and `rearank index` beside Pyserini and Anserini, whole commands, cold.
 
-    python benchmarks/retrieve/run.py [--shared DIR] [--repeat 3] [--documents 120000]
+    python -m benchmarks.retrieve.run [--shared DIR] [--repeat 3] [--documents 120000]
 
 Searching: the same index and topics for all three; each command is a new process. Indexing: one
 corpus file in BEIR's form, made by repeating the text of the shared collections under new ids;

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rearank_cli.collection.sources import Documents
-from rearank_cli.errors import RearankError
+from rearank_cli.errors import MissingPart
 from rearank_cli.records import Passage, Qrel, Query
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Parts:
     def _present(self, part: T | None, option: str) -> T:
         if part is None:
             whose = f"{self.name} has no" if self.name else "no"
-            raise RearankError(
+            raise MissingPart(
                 f"{whose} {_PARTS[option]}",
                 hint=f"name a collection that has them (-d), or a file (--{option})",
             )

@@ -29,6 +29,13 @@ def command(
     depth: Annotated[int, typer.Option(help="Hits to rerank; the rest follow.")] = 100,
     window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
     stride: Annotated[int, typer.Option(help="Ranks from one window to the next.")] = 10,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            metavar="sliding|topdown",
+            help="Windows from the bottom up, or partitions against a pivot.",
+        ),
+    ] = "sliding",
     passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
     concurrency: Annotated[
         int | None,
@@ -161,7 +168,7 @@ def command(
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
     profile = load_profile(prompt)
-    settings = Settings(depth, window, stride, passes, concurrency, passage_chars)
+    settings = Settings(depth, window, stride, passes, concurrency, passage_chars, strategy)
     sampling = Sampling(profile.max_tokens if max_tokens is None else max_tokens, temperature, seed)
     where = Where(check_urls(base_url or []), timeout, deadline, cache)
     arguments = engine_arguments(

@@ -11,11 +11,10 @@ from typing import Any
 from rearank_cli.commands import interrupt
 from rearank_cli.commands.progress import Bar
 from rearank_cli.errors import RearankError
-from rearank_cli.files import STDIO, check_writable, write_text
+from rearank_cli.files import STDIO, check_writable
 from rearank_cli.listwise.prompt import Profile
 from rearank_cli.listwise.reranker import Candidates, Reranker, Settings
-from rearank_cli.listwise.trace import write_provenance
-from rearank_cli.listwise.window import windows
+from rearank_cli.listwise.trace import TraceFile, WindowTrace
 from rearank_cli.log import note
 from rearank_cli.records import Engine, Ranking, Run
 from rearank_cli.trec import write_run
@@ -90,12 +89,8 @@ class Job:
     provenance: Mapping[str, Any]
 
     def windows(self) -> int:
-        """Return how many windows there are to do."""
-        each = self.settings
-        return each.passes * sum(
-            len(windows(min(each.depth, len(item.ranking)), each.window, each.stride))
-            for item in self.work
-        )
+        """Return how many windows there are to do, at least."""
+        return sum(self.settings.calls(len(item.ranking)) for item in self.work)
 
 
 def rerank(engine: Engine, job: Job, bar: Bar) -> None:
@@ -111,18 +106,21 @@ def rerank(engine: Engine, job: Job, bar: Bar) -> None:
 
 async def _rerank(engine: Engine, job: Job, bar: Bar) -> None:
     rankings: dict[str, Ranking] = {}
+    trace = TraceFile(job.outputs.trace_file, job.provenance)
+
+    def note_window(window: WindowTrace) -> None:
+        trace.add(window)
+        bar.advance(window)
+
     try:
-        with (
-            bar.counting(job.windows()),
-            write_text(job.outputs.trace_file or os.devnull) as trace,
-        ):
+        with bar.counting(job.windows()):
             await engine.open()
-            write_provenance(trace, job.provenance)
-            reranker = Reranker(engine, job.profile, job.settings, bar.advance)
+            reranker = Reranker(engine, job.profile, job.settings, note_window)
             async with aclosing(reranker.run(job.work)) as results:
                 async for result in results:
                     rankings[result.query_id] = result.ranking
-                    trace.writelines(each.to_json() + "\n" for each in result.traces)
-            write_run(job.outputs.run, Run.by_rank(rankings, job.outputs.tag))
+                    trace.order(result.traces)
+        trace.finish()
+        write_run(job.outputs.run, Run.by_rank(rankings, job.outputs.tag))
     finally:
         await engine.close()

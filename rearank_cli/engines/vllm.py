@@ -107,25 +107,20 @@ class VllmEngine:
     async def generate(self, prompt: Prompt) -> Completion:
         """Complete one prompt; raise `PromptTooLong` before vLLM sees one that is."""
         from vllm.inputs import TokensPrompt
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
         from vllm.v1.engine.exceptions import EngineDeadError
 
         loop = asyncio.get_running_loop()
         ids = await loop.run_in_executor(self._encoders, self.encode, prompt)
-        sampling = self._settings.sampling
-        room = self._context - sampling.max_tokens
+        room = self._context - self._settings.sampling.max_tokens
         if len(ids) > room:
             raise PromptTooLong(len(ids), room)
-        parameters = SamplingParams(
-            temperature=sampling.temperature,
-            max_tokens=sampling.max_tokens,
-            seed=sampling.seed if sampling.temperature else None,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
         request = f"rearank-{os.getpid()}-{next(self._numbers)}"
         try:
             async for output in self._llm.generate(
-                TokensPrompt(prompt_token_ids=ids), parameters, request, lora_request=self._lora
+                TokensPrompt(prompt_token_ids=ids),
+                self.parameters(prompt),
+                request,
+                lora_request=self._lora,
             ):
                 return _completion(output)
         except EngineDeadError as error:
@@ -133,6 +128,18 @@ class VllmEngine:
         except Exception as error:  # noqa: BLE001  the request's own fault, whatever its type
             raise EngineError(*self._failure("the engine refused the prompt", error)) from error
         raise EngineError("the engine gave no answer")
+
+    def parameters(self, prompt: Prompt) -> Any:
+        """Return vLLM's sampling parameters for a prompt; here the same for all."""
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        sampling = self._settings.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed if sampling.temperature else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a prompt, up to and with the beginning of the model's turn."""

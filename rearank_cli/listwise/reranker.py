@@ -2,92 +2,22 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
+from rearank_cli.listwise.chain import Candidates, Chain, Reranked, Settings, Task
 from rearank_cli.listwise.permutation import parse
 from rearank_cli.listwise.prompt import Profile
 from rearank_cli.listwise.schedule import drive
 from rearank_cli.listwise.text import Cleaner
 from rearank_cli.listwise.trace import WindowTrace
-from rearank_cli.listwise.window import check_window, windows
-from rearank_cli.records import Engine, Passage, Query, Ranking, Window
+from rearank_cli.records import Engine
+
+__all__ = ["Candidates", "Reranked", "Reranker", "Settings"]
 
 # Passages cut below this many characters say nothing; the query then does not fit.
 MIN_PASSAGE_CHARS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to slide: `depth` hits are reranked, the rest follow in their old order.
-
-    `concurrency` bounds the windows in flight; None means what keeps the engine full.
-    Raises `RearankError` for numbers that cannot work.
-    """
-
-    depth: int = 100
-    window: int = 20
-    stride: int = 10
-    passes: int = 1
-    concurrency: int | None = None
-    passage_chars: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers against each other."""
-        check_window(self.window, self.stride)
-        for name in ("depth", "passes", "concurrency", "passage_chars"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RearankError(f"expected {name} to be at least 1, found {value}")
-
-
-class Candidates(NamedTuple):
-    """What is to be reranked for one query; `passages` holds every doc id within the depth."""
-
-    query: Query
-    ranking: Ranking
-    passages: Mapping[str, Passage]
-
-
-class Reranked(NamedTuple):
-    """A query's new ranking and the traces of its windows, in the order they ran."""
-
-    query_id: str
-    ranking: Ranking
-    traces: tuple[WindowTrace, ...]
-
-
-class _Chain:
-    """The state of one query: its ranking so far and the windows that it still has to do."""
-
-    def __init__(self, candidates: Candidates, settings: Settings, cleaner: Cleaner) -> None:
-        hits = min(settings.depth, len(candidates.ranking))
-        slices = windows(hits, settings.window, settings.stride)
-        self.query = candidates.query
-        self.query_text = cleaner.clean(candidates.query.text)
-        self.ranking = list(candidates.ranking)
-        self.steps = deque((pass_, each) for pass_ in range(settings.passes) for each in slices)
-        self.traces: list[WindowTrace] = []
-        self._passages = candidates.passages
-        self._cleaner = cleaner
-        self._texts: dict[tuple[str, int], str] = {}
-
-    def text(self, doc_id: str, limit: int) -> str:
-        """Return a passage as it is shown; every passage is prepared once for each length."""
-        key = (doc_id, limit)
-        if key not in self._texts:
-            self._texts[key] = self._cleaner.passage(self._passages[doc_id], limit)
-        return self._texts[key]
-
-    def result(self) -> Reranked:
-        """Return what the query became, and let go of everything that is needed no longer."""
-        traces = tuple(self.traces)
-        self.traces.clear()
-        self._texts.clear()
-        return Reranked(self.query.query_id, tuple(self.ranking), traces)
 
 
 class Reranker:
@@ -114,39 +44,38 @@ class Reranker:
         query that does not fit the model. Closing the generator cancels the windows in flight.
         """
         cleaner = Cleaner(self._engine.reserved)
-        chains = deque(_Chain(candidates, self._settings, cleaner) for candidates in work)
-        slots = self._settings.concurrency or self._engine.capacity
-        everyone = list(chains)
+        everyone = [Chain(candidates, self._settings, cleaner) for candidates in work]
         flight = drive(
-            [len(chain.steps) for chain in chains],
-            slots,
+            [self._settings.path(len(candidates.ranking)) for candidates in work],
+            self._settings.concurrency or self._engine.capacity,
             lambda position: self._advance(everyone[position]),
         )
+        chains = deque(everyone)
         async with aclosing(flight):
             while chains:
-                while chains and not chains[0].steps:
+                while chains and chains[0].ranking is not None:
                     yield chains.popleft().result()
                 await anext(flight, None)
 
-    async def _advance(self, chain: _Chain) -> None:
-        """Run the chain's next window and reorder its ranking."""
-        pass_, window = chain.steps[0]
+    async def _advance(self, chain: Chain) -> int:
+        """Run the chain's next window; return how many windows have become ready by it."""
+        task = chain.ready.popleft()
+        window = task.shown.window
         place = f"query {chain.query.query_id}, ranks {window.start + 1}-{window.stop}"
         try:
-            trace = await self._ask(chain, pass_, window)
+            trace = await self._ask(chain, task)
         except EngineStartError:
             raise
         except EngineError as error:
             raise EngineError(f"{place}: {error.message}", error.hint) from error
         except RearankError as error:
             raise RearankError(f"{place}: {error.message}", error.hint) from error
-        chain.ranking[window.start : window.stop] = trace.after
-        chain.traces.append(trace)
-        chain.steps.popleft()
+        ready = chain.done(task, trace)
         self._on_window(trace)
+        return ready
 
-    async def _ask(self, chain: _Chain, pass_: int, window: Window) -> WindowTrace:
-        shown = tuple(chain.ranking[window.start : window.stop])
+    async def _ask(self, chain: Chain, task: Task) -> WindowTrace:
+        window, shown = task.shown
         wanted = limit = self._settings.passage_chars or self._profile.passage_chars
         began = time.perf_counter()
         while True:
@@ -167,7 +96,7 @@ class Reranker:
         return WindowTrace(
             query_id=chain.query.query_id,
             query=chain.query.text,
-            pass_=pass_ + 1,
+            pass_=task.pass_,
             start=window.start,
             stop=window.stop,
             before=shown,

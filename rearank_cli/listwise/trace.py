@@ -4,13 +4,16 @@ A trace file is JSON lines. The first line is the provenance, `{"provenance": {â
 line is one window, in input order of the queries and in the order the windows ran.
 """
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import display_name, read_lines
+from rearank_cli.files import display_name, read_lines, reason, write_text
 from rearank_cli.records import Flaws, Ranking, Window
 
 
@@ -66,9 +69,69 @@ class WindowTrace:
         return cls(**values)
 
 
-def write_provenance(handle: TextIO, provenance: Mapping[str, Any]) -> None:
-    """Write the first line of a trace file."""
-    handle.write(json.dumps({"provenance": provenance}, ensure_ascii=False) + "\n")
+class TraceFile:
+    """A trace that is written as windows finish and put in order at the end.
+
+    Until then the file holds whole lines in the order in which the windows happened to finish, so
+    that after a kill it is a valid trace of what was done. Nothing is written before the first
+    window is done. Without a path nothing is written at all. Raises `RearankError` when the file
+    cannot be written.
+    """
+
+    def __init__(self, path: str | None, provenance: Mapping[str, Any]) -> None:
+        """Remember where to write, and what the first line says."""
+        self._path = path
+        self._provenance = provenance
+        self._handle: io.FileIO | None = None
+        self._end = 0
+        self._places: dict[int, tuple[int, int]] = {}
+        self._order: list[tuple[int, int]] = []
+
+    def add(self, trace: WindowTrace) -> None:
+        """Write one window's line; the trace must live until `order` has had it."""
+        if not self._path:
+            return
+        if self._handle is None:
+            with _told(self._path):
+                self._handle = io.FileIO(self._path, "w")
+            self._order.append(self._write(json.dumps({"provenance": self._provenance})))
+        self._places[id(trace)] = self._write(trace.to_json())
+
+    def order(self, traces: Sequence[WindowTrace]) -> None:
+        """Note that these windows come next in the file's final order."""
+        if self._path:
+            self._order.extend(self._places.pop(id(trace)) for trace in traces)
+
+    def _write(self, line: str) -> tuple[int, int]:
+        data = (line + "\n").encode("utf-8", "replace")
+        assert self._path and self._handle, "the file is open"
+        with _told(self._path):
+            written = 0
+            while written < len(data):
+                written += self._handle.write(data[written:])
+        place = (self._end, len(data))
+        self._end += len(data)
+        return place
+
+    def finish(self) -> None:
+        """Put the lines in their final order, at once."""
+        if not self._path or self._handle is None:
+            return
+        self._handle.close()
+        if not Path(self._path).is_file():
+            return  # a pipe or device has had its lines
+        with Path(self._path).open("rb") as old, write_text(self._path) as new:
+            for start, length in self._order:
+                old.seek(start)
+                new.write(old.read(length).decode("utf-8"))
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RearankError(f"{path}: cannot be written: {reason(error)}") from error
 
 
 def read_provenance(source: str) -> dict[str, Any]:

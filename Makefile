@@ -1,0 +1,88 @@
+# rearank: set up, demonstrate, test. Needs Python 3.11 or later and nothing else.
+# `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SCRIPTS := scripts
+
+# The demo's windows are small, so that two CPU cores get through them in about a minute.
+DEMO_OPTIONS ?= --depth 15 --window 10 --stride 5 --passage-chars 160 --max-tokens 64
+DEMO_GPU_OPTIONS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+$(BIN)/python:
+	@echo "== creating $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("rearank needs Python 3.11 or later, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps say what was installed from which pyproject.toml; a half-finished install leaves none.
+$(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh | $(BIN)/python
+	@$(SCRIPTS)/install.sh $(BIN)/python
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "== installing the tools for lint, types and tests"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed  ## create .venv with the command rearank and an engine for this machine
+
+.PHONY: demo
+demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
+	@echo "== retrieving with BM25"
+	$(BIN)/rearank retrieve -d demo -o runs/demo.bm25.trec
+	@echo "== reranking with a language model"
+	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo \
+	  $$($(BIN)/python -c 'from rearank_cli.engines.models import has_gpu; print("$(DEMO_GPU_OPTIONS)" if has_gpu() else "$(DEMO_OPTIONS)")') \
+	  -o runs/demo.rearank.trec
+	@echo "== writing a report to look at"
+	$(BIN)/rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \
+	  --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o runs/demo.report.html
+	@echo "== evaluating both runs"
+	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	@echo "== checking style and types"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: lint browser  ## set up, then lint, types and tests
+	@echo "== testing"
+	$(BIN)/python -m pytest -rs
+
+.PHONY: browser
+browser:
+	@echo "== looking for a browser to test pages in"
+	@tests/browser/install.sh || echo "== no browser here: the tests of pages will be skipped, and say so"
+
+.PHONY: test-browser
+test-browser: $(VENV)/.installed-dev  ## only the tests in Chromium, which must be there
+	tests/browser/install.sh
+	REARANK_NEED_BROWSER=1 $(BIN)/python -m pytest -m browser
+
+.PHONY: screenshot
+screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
+	$(BIN)/python tests/browser/screenshots.py docs/report.png
+
+.PHONY: bench-rerank bench-eval bench-retrieve
+bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
+	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
+
+bench-eval: $(VENV)/.installed  ## evaluators, side by side
+	$(BIN)/python -m benchmarks.eval.run
+
+.PHONY: clean
+clean:  ## remove .venv, what the demo wrote, and caches of the tools
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find runs qrels -type f ! -name README.md -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Looking at what the model thought: on the terminal (`explain`) and as a page (`report`)."""

@@ -1,0 +1,89 @@
+"""The one door from the report to the evaluation room: figures, tests, values by query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rearank_cli.evaluation.conventions import split_judgements
+from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+from rearank_cli.evaluation.measures import DEFAULT, parse_measures
+from rearank_cli.evaluation.provenance import file_hash, judgements_hash
+from rearank_cli.evaluation.scoring import Scorer
+from rearank_cli.evaluation.tables import Table, footer, tables
+from rearank_cli.records import Qrel, Ranking, Run
+
+__all__ = [
+    "DEFAULT",
+    "Evaluated",
+    "Table",
+    "file_hash",
+    "judgements_hash",
+    "label_sources",
+    "measure_rankings",
+    "measure_runs",
+]
+
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Figures by run and measure, values by run, measure and query, and the tables about them.
+
+    `outcomes` are queries won, tied and lost against the baseline, by run, in the first measure.
+    """
+
+    measures: tuple[str, ...]
+    figures: Mapping[str, Mapping[str, float]]
+    per_query: Mapping[str, Mapping[str, Mapping[str, float]]]
+    outcomes: Mapping[str, tuple[int, int, int]]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+    def value(self, label: str | None, query_id: str) -> float | None:
+        """Return a run's value for a query in the first measure; None where it was not judged."""
+        return self.per_query.get(label or "", {}).get(self.measures[0], {}).get(query_id)
+
+    def difference(self, label: str, baseline: str | None, query_id: str) -> float | None:
+        """Return a query's difference to the baseline in the first measure."""
+        ours, theirs = self.value(label, query_id), self.value(baseline, query_id)
+        return None if ours is None or theirs is None else ours - theirs
+
+
+def measure_runs(
+    sources: Mapping[str, str], measures: Sequence[str], baseline: str | None, qrels: Sequence[Qrel]
+) -> Evaluated:
+    """Measure the runs in these files by label and compare them with the baseline's label.
+
+    Raises `RearankError` for a measure or a run that cannot be used.
+    """
+    report = evaluate(Request(sources, parse_measures(measures), baseline), qrels)
+    first = report.measures[0]
+    return Evaluated(
+        measures=report.measures,
+        figures={item.label: item.figures for item in report.evaluations},
+        per_query={item.label: item.per_query for item in report.evaluations},
+        outcomes={
+            item.label: (item.outcomes.wins, item.outcomes.ties, item.outcomes.losses)
+            for item in report.comparisons
+            if item.measure == first
+        },
+        tables=tuple(tables(report, DIGITS)),
+        notes=tuple(footer(report)),
+    )
+
+
+def measure_rankings(
+    variants: Sequence[Mapping[str, Ranking]], measure: str, qrels: Sequence[Qrel]
+) -> list[float]:
+    """Return the figure of every variant (rankings by query) in one measure."""
+    judgements, excluded, _ = split_judgements(qrels)
+    scorer = Scorer(judgements, parse_measures([measure]))
+    figures = []
+    for variant in variants:
+        rankings = {
+            query_id: tuple(doc for doc in ranking if doc not in excluded.get(query_id, ()))
+            for query_id, ranking in variant.items()
+        }
+        evaluation = scorer.evaluate("", Run.by_rank(rankings, ""))
+        figures.append(float(evaluation.figures[measure]))
+    return figures

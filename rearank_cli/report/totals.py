@@ -1,0 +1,107 @@
+"""Totals over the windows of a trace: flaws by kind and by position, tokens, time, the cache."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rearank_cli.listwise.trace import WindowTrace
+from rearank_cli.records import FLAW_NAMES
+from rearank_cli.report.story import Trace
+
+
+@dataclass(frozen=True)
+class Place:
+    """The windows at one position of the ranking: how many, how many flawed, passages moved."""
+
+    start: int
+    stop: int
+    windows: int
+    flawed: int
+    moved: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over windows. `flaws` counts windows by kind of flaw; a window may have several.
+
+    Seconds are those from asking to answer, added up: windows run side by side, so that this is
+    more than the time that passed. `asked` windows were not in the cache.
+    """
+
+    queries: int
+    windows: int
+    flawed: int
+    flaws: dict[str, int]
+    places: tuple[Place, ...]
+    shortened: int
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+    @property
+    def asked(self) -> int:
+        """The windows that the model had to answer."""
+        return self.windows - self.cached
+
+
+def total(trace: Trace) -> Totals:
+    """Add up a whole trace."""
+    windows = [window for story in trace.stories.values() for window in story.windows]
+    return Totals(
+        queries=len(trace.stories),
+        windows=len(windows),
+        flawed=sum(is_flawed(window) for window in windows),
+        flaws={
+            name: sum(name in window.flaws.names() for window in windows) for name in FLAW_NAMES
+        },
+        places=tuple(_places(windows)),
+        shortened=sum(window.shortened for window in windows),
+        cached=sum(window.cached for window in windows),
+        prompt_tokens=sum(window.prompt_tokens for window in windows),
+        completion_tokens=sum(window.completion_tokens for window in windows),
+        seconds=sum(window.seconds for window in windows),
+    )
+
+
+def is_flawed(window: WindowTrace) -> bool:
+    """Return whether anything was wrong with a window's answer."""
+    return bool(window.flaws.names())
+
+
+def _places(windows: Sequence[WindowTrace]) -> list[Place]:
+    """Group the windows by position, from the bottom up, as they run."""
+    groups: dict[tuple[int, int], list[WindowTrace]] = {}
+    for window in windows:
+        groups.setdefault((window.start, window.stop), []).append(window)
+    return [
+        Place(
+            start,
+            stop,
+            len(group),
+            sum(map(is_flawed, group)),
+            sum(a != b for each in group for a, b in zip(each.before, each.after, strict=True)),
+        )
+        for (start, stop), group in sorted(groups.items(), reverse=True)
+    ]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, `1 window` or `2 windows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def flaw_texts(window: WindowTrace) -> list[str]:
+    """Return what was wrong with an answer, in words."""
+    flaws = window.flaws
+    listed = (("missing", flaws.missing), ("repeated", flaws.repeated), ("unknown", flaws.unknown))
+    found = [f"{name} {_numbers(numbers)}" for name, numbers in listed if numbers]
+    if flaws.truncated:
+        found.append("truncated")
+    if flaws.no_answer:
+        found.append("no answer")
+    return found
+
+
+def _numbers(numbers: Sequence[int], limit: int = 8) -> str:
+    shown = " ".join(f"[{number}]" for number in numbers[:limit])
+    return shown if len(numbers) <= limit else f"{shown} and {len(numbers) - limit} more"

