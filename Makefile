@@ -78,6 +78,9 @@ screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
 
+bench-retrieve: $(VENV)/.installed  ## first stages and indexers, side by side
+	$(BIN)/python -m benchmarks.retrieve.run
+
 bench-eval: $(VENV)/.installed  ## evaluators, side by side
 	$(BIN)/python -m benchmarks.eval.run
 

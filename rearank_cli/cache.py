@@ -1,5 +1,7 @@
 """Where finished work is kept: one folder, `REARANK_CACHE_DIR` or the user's cache directory."""
 
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import reason
+from rearank_cli.log import note
 
 
 def cache_dir(*parts: str) -> Path:
@@ -52,3 +55,22 @@ def building(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let one process at a time make `target`; what a killed one left behind is removed.
+
+    The lock is the operating system's and dies with its owner, so that scratch folders found
+    under it belong to nobody.
+    """
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note(f"waiting for another process that makes {target}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+        yield

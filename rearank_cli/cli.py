@@ -11,7 +11,18 @@ from rearank_cli.commands import cache, prompt
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
-VERBS = ("retrieve", "rerank", "eval", "fuse", "explain", "report", "augment", "train")
+VERBS = (
+    "retrieve",
+    "rerank",
+    "eval",
+    "fuse",
+    "explain",
+    "report",
+    "index",
+    "datasets",
+    "augment",
+    "train",
+)
 
 app = typer.Typer(
     name="rearank",

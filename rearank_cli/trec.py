@@ -1,22 +1,35 @@
-"""TREC files: the only reader and writer of runs, qrels and topics."""
+"""TREC files: the only reader and writer of runs and qrels; topics are read beside it."""
 
-import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import display_name, read_lines, write_text
+from rearank_cli.jsonl import clip, json_id, json_object, json_text
 from rearank_cli.log import warn
-from rearank_cli.records import Qrel, Query, Ranking, Run
+from rearank_cli.records import Qrel, Ranking, Run
+from rearank_cli.topics import read_queries
+
+__all__ = [
+    "clip",
+    "group_qrels",
+    "iter_run",
+    "json_id",
+    "json_object",
+    "json_text",
+    "read_qrels",
+    "read_queries",
+    "read_run",
+    "write_run",
+]
 
 Source = str | os.PathLike[str]
 T = TypeVar("T")
 
 RUN_LINE = "query_id Q0 doc_id rank score tag"
-ID_KEYS = ("_id", "id", "query_id", "qid", "docid", "doc_id")
 
 
 # --- runs -------------------------------------------------------------------------------------
@@ -162,90 +175,6 @@ def _trec_qrel_fields(line: str) -> list[str]:
         return []
     query_id, _, rest = line.split(None, 2)
     return [query_id, *rest.rsplit(None, 1)]
-
-
-# --- topics -----------------------------------------------------------------------------------
-
-
-def read_queries(source: Source) -> dict[str, Query]:
-    """Read topics by id from JSONL (`_id`, `text`) or TSV (`query_id<tab>text`) lines.
-
-    Raises `RearankError` with `path:line` for anything else, and for an id that comes twice.
-    """
-    name = display_name(source)
-    queries: dict[str, Query] = {}
-    for number, line in read_lines(source):
-        if not line.strip():
-            continue
-        query = _query(name, number, line)
-        if query.query_id in queries:
-            raise RearankError(f"{name}:{number}: query id {query.query_id} is there twice")
-        queries[query.query_id] = query
-    if not queries:
-        raise RearankError(
-            f"{name}: expected queries, found no lines", hint="a line is: query_id<tab>text"
-        )
-    return queries
-
-
-def _query(name: str, number: int, line: str) -> Query:
-    if line.lstrip().startswith("{"):
-        entry = json_object(name, number, line)
-        return Query(
-            json_id(name, number, entry), json_text(name, number, entry, ("text", "query"))
-        )
-    query_id, tab, text = line.partition("\t")
-    if not tab:
-        raise RearankError(
-            f"{name}:{number}: expected query_id<tab>text or a JSON object, found {clip(line)!r}"
-        )
-    return Query(query_id.strip(), text.strip())
-
-
-# --- JSON lines, for topics here and for corpora ------------------------------------------------
-
-
-def json_object(name: str, number: int, line: str) -> dict[str, Any]:
-    """Parse one line as a JSON object or raise `RearankError` with `path:line`."""
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RearankError(
-            f"{name}:{number}: expected a JSON object, found invalid JSON "
-            f"({error.msg} at column {error.colno})"
-        ) from None
-    if not isinstance(entry, dict):
-        raise RearankError(f"{name}:{number}: expected a JSON object, found {clip(line)!r}")
-    return entry
-
-
-def json_id(name: str, number: int, entry: Mapping[str, Any]) -> str:
-    """Return the id of a JSON object, under any of the names in use."""
-    for key in ID_KEYS:
-        if key in entry and isinstance(entry[key], str | int):
-            return str(entry[key])
-    raise RearankError(
-        f"{name}:{number}: expected an id under {' or '.join(ID_KEYS)}, found {_keys(entry)}"
-    )
-
-
-def json_text(name: str, number: int, entry: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """Return the first of several text fields of a JSON object."""
-    for key in keys:
-        if isinstance(entry.get(key), str):
-            return str(entry[key])
-    raise RearankError(
-        f"{name}:{number}: expected a text under {' or '.join(keys)}, found {_keys(entry)}"
-    )
-
-
-def _keys(entry: Mapping[str, Any]) -> str:
-    return "the fields " + ", ".join(entry) if entry else "an empty object"
-
-
-def clip(text: str, limit: int = 60) -> str:
-    """Return the beginning of a text for an error message."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def group_qrels(qrels: Iterable[Qrel]) -> dict[str, dict[str, int]]:

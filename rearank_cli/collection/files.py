@@ -1,15 +1,13 @@
-"""A corpus in one file: JSON lines or tab-separated lines, plain or gzip."""
+"""A corpus in one file, plain or gzip."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from rearank_cli.collection.digest import file_digest
+from rearank_cli.collection.documents import parse_documents
 from rearank_cli.errors import RearankError
 from rearank_cli.files import STDIO, display_name, read_lines
 from rearank_cli.records import Passage
-from rearank_cli.trec import clip, json_id, json_object, json_text
-
-TEXT_KEYS = ("text", "contents")
 
 
 class CorpusFile:
@@ -26,22 +24,9 @@ class CorpusFile:
     def __iter__(self) -> Iterator[Passage]:
         """Yield every document in file order.
 
-        Raises `RearankError` with `path:line` for a line that is no document, and for a file
-        without any.
+        Raises `RearankError` with `path:line` for what is no document.
         """
-        name = display_name(self._path)
-        parse: Callable[[str, int, str], Passage] | None = None
-        for number, line in read_lines(self._path):
-            if not line.strip():
-                continue
-            if parse is None:
-                parse = _json_passage if line.lstrip().startswith("{") else _tsv_passage
-            yield parse(name, number, line)
-        if parse is None:
-            raise RearankError(
-                f"{name}: expected documents, found no lines",
-                hint='a line is: {"_id": "1", "title": "…", "text": "…"}, or doc_id<tab>text',
-            )
+        return parse_documents(display_name(self._path), read_lines(self._path))
 
     def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
         """Return the passages of these ids in one pass that stops when all are found."""
@@ -57,22 +42,3 @@ class CorpusFile:
     def fingerprint(self) -> str:
         """Return the digest of the file's bytes."""
         return file_digest(self._path)
-
-
-def _json_passage(name: str, number: int, line: str) -> Passage:
-    entry = json_object(name, number, line)
-    title = entry.get("title") or ""
-    if not isinstance(title, str):
-        raise RearankError(f"{name}:{number}: expected a text as title, found {title!r}")
-    return Passage(
-        json_id(name, number, entry), json_text(name, number, entry, TEXT_KEYS).strip(), title
-    )
-
-
-def _tsv_passage(name: str, number: int, line: str) -> Passage:
-    doc_id, tab, text = line.partition("\t")
-    if not tab or not doc_id.strip():
-        raise RearankError(
-            f"{name}:{number}: expected doc_id<tab>text or a JSON object, found {clip(line)!r}"
-        )
-    return Passage(doc_id.strip(), text.strip())

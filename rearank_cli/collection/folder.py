@@ -1,16 +1,24 @@
 """A folder in the layout of BEIR: corpus.jsonl, queries.jsonl and qrels/<split>.tsv."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
-from rearank_cli.records import Qrel, Query
+from rearank_cli.records import Query
 from rearank_cli.trec import read_qrels, read_queries
 
-CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "corpus.tsv", "corpus.tsv.gz")
-QUERIES = ("queries.jsonl", "queries.jsonl.gz", "queries.tsv", "queries.tsv.gz")
-QRELS = ("qrels.trec", "qrels.tsv", "qrels.txt", "qrels.trec.gz", "qrels.tsv.gz")
+
+def _names(stem: str, *endings: str) -> tuple[str, ...]:
+    """Return the file names of a part in order of preference, plain before gzip."""
+    plain = tuple(f"{stem}.{ending}" for ending in endings)
+    return plain + tuple(f"{name}.gz" for name in plain)
+
+
+CORPUS = _names("corpus", "jsonl", "tsv", "sgml")
+QUERIES = _names("queries", "jsonl", "tsv", "trec")
+QRELS = _names("qrels", "trec", "tsv", "txt")
 LAYOUT = "a collection folder holds corpus.jsonl, queries.jsonl (or .tsv) and qrels/test.tsv"
 
 
@@ -21,7 +29,9 @@ def is_collection(folder: Path) -> bool:
     )
 
 
-def open_folder(name: str, folder: Path, split: str | None = None) -> Parts:
+def open_folder(
+    name: str, folder: Path, split: str | None = None, fields: Sequence[str] = ()
+) -> Parts:
     """Open a folder; `split` names one of the files of its qrels folder (default `test`).
 
     Where there are several splits, only the queries that the split judges are its queries, as in
@@ -32,25 +42,22 @@ def open_folder(name: str, folder: Path, split: str | None = None) -> Parts:
     splits = _splits(folder)
     judged = _choose(name, splits, split) if splits or split else _first(folder, QRELS)
     corpus, topics = _first(folder, CORPUS), _first(folder, QUERIES)
-
-    def qrels() -> list[Qrel]:
-        assert judged is not None
-        return read_qrels(judged)
-
-    def queries() -> dict[str, Query]:
-        assert topics is not None
-        everything = read_queries(topics)
-        if len(splits) < 2:
-            return everything
-        wanted = {qrel.query_id for qrel in qrels()}
-        return {query_id: query for query_id, query in everything.items() if query_id in wanted}
-
+    chosen = judged if len(splits) > 1 else None
     return Parts(
         name,
         CorpusFile(corpus) if corpus else None,
-        queries if topics else None,
-        qrels if judged else None,
+        (lambda: _queries(topics, fields, chosen)) if topics else None,
+        (lambda: read_qrels(judged)) if judged else None,
     )
+
+
+def _queries(topics: Path, fields: Sequence[str], judged: Path | None) -> dict[str, Query]:
+    """Return the topics of a folder, or only those that a file of judgements is about."""
+    everything = read_queries(topics, fields)
+    if judged is None:
+        return everything
+    wanted = {qrel.query_id for qrel in read_qrels(judged)}
+    return {query_id: query for query_id, query in everything.items() if query_id in wanted}
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -3,23 +3,27 @@
 import difflib
 import hashlib
 import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rearank_cli.collection.catalogue import catalogue, reading
 from rearank_cli.collection.digest import file_digest
+from rearank_cli.collection.indexed import IndexedDocuments
+from rearank_cli.collection.matching import matching_index
 from rearank_cli.collection.parts import Parts
+from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Passage, Qrel, Query
 
 
-def open_irds(name: str) -> Parts:
+def open_irds(name: str, fields: Sequence[str] = ()) -> Parts:
     """Open a dataset by its ir_datasets id; nothing is read or downloaded yet.
 
-    Raises `RearankError` for an id that is not in the catalogue.
+    `fields` names the parts of a structured query that make up its text. Where the documents are
+    not on this machine and a prebuilt index holds them, that index stands in for them. Raises
+    `RearankError` for an id that is not in the catalogue.
     """
-    ir_datasets = _catalogue()
+    ir_datasets = catalogue()
     try:
         dataset = ir_datasets.load(name)
     except KeyError:
@@ -30,20 +34,10 @@ def open_irds(name: str) -> Parts:
         ) from None
     return Parts(
         name,
-        IrdsDocuments(name, dataset) if dataset.has_docs() else None,
-        (lambda: _queries(name, dataset)) if dataset.has_queries() else None,
+        _documents(name, dataset) if dataset.has_docs() else None,
+        (lambda: _queries(name, dataset, fields)) if dataset.has_queries() else None,
         (lambda: _qrels(name, dataset)) if dataset.has_qrels() else None,
     )
-
-
-def _catalogue() -> Any:
-    """Import ir_datasets and keep it to what concerns the user: bars on a terminal, warnings."""
-    if not sys.stderr.isatty():
-        os.environ.setdefault("TQDM_DISABLE", "1")  # read by tqdm when it is imported
-    import ir_datasets
-
-    ir_datasets.log.easy().logger().setLevel("WARNING")
-    return ir_datasets
 
 
 class IrdsDocuments:
@@ -55,34 +49,41 @@ class IrdsDocuments:
 
     def __iter__(self) -> Iterator[Passage]:
         """Yield every document in its order."""
-        with _reading(self._name):
+        with reading(self._name):
             for doc in self._dataset.docs_iter():
                 yield to_passage(doc)
 
     def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
         """Return the passages of these ids; unknown ids are left out."""
-        with _reading(self._name):
+        with reading(self._name):
             docs = self._dataset.docs_store().get_many(list(doc_ids))
         return {doc_id: to_passage(doc) for doc_id, doc in docs.items()}
 
     def fingerprint(self) -> str:
         """Return a digest of the corpus's id and of the file that it comes from, if it is one."""
-        import ir_datasets
-
-        with _reading(self._name):
-            path = _docs_path(self._dataset.docs_handler())
-        content = file_digest(path) if path else ""
-        corpus = ir_datasets.docs_parent_id(self._name)
+        with reading(self._name):
+            path = docs_path(self._dataset, fetch=True)
+        content = file_digest(path) if path and os.path.isfile(path) else ""
+        corpus = catalogue().docs_parent_id(self._name)
         return hashlib.sha256(f"{corpus}\n{content}".encode()).hexdigest()
 
 
-def _docs_path(handler: Any) -> str | None:
-    """Return the file behind a dataset's documents; some handlers keep it in a private field."""
-    source = getattr(handler, "docs_path", None) or getattr(
-        getattr(handler, "_dlc", None), "path", None
-    )
-    path = str(source()) if source else ""
-    return path if os.path.isfile(path) else None
+def docs_path(dataset: Any, fetch: bool = False) -> str | None:
+    """Return the file or folder that a dataset's documents come from, if it has one.
+
+    With `fetch`, it is downloaded when it is missing. Some datasets keep it in a private field.
+    """
+    handler = dataset.docs_handler()
+    source = getattr(handler, "docs_path", None)
+    source = source or getattr(getattr(handler, "_dlc", None), "path", None)
+    if source is None:
+        return None
+    try:
+        return str(source(force=fetch))
+    except FileNotFoundError:  # a corpus that its owner has to put there by hand
+        return None
+    except TypeError:  # a few sources take no argument and always download
+        return str(source()) if fetch else None
 
 
 def to_passage(doc: Any) -> Passage:
@@ -95,30 +96,37 @@ def to_passage(doc: Any) -> Passage:
     return Passage(doc.doc_id, doc.default_text())
 
 
-def _queries(name: str, dataset: Any) -> dict[str, Query]:
-    with _reading(name):
+def _documents(name: str, dataset: Any) -> Documents:
+    index = matching_index(name)
+    if index:
+        path = docs_path(dataset)
+        if path is None or not os.path.exists(path):
+            return IndexedDocuments(index)
+    return IrdsDocuments(name, dataset)
+
+
+def _queries(name: str, dataset: Any, fields: Sequence[str]) -> dict[str, Query]:
+    known = dataset.queries_cls()._fields
+    unknown = [field for field in fields if field not in known]
+    if unknown:
+        raise RearankError(
+            f"{name}: expected a query field of {', '.join(known[1:])}, found {unknown[0]!r}"
+        )
+    with reading(name):
         return {
-            query.query_id: Query(query.query_id, query.default_text())
+            query.query_id: Query(query.query_id, _text(query, fields))
             for query in dataset.queries_iter()
         }
 
 
+def _text(query: Any, fields: Sequence[str]) -> str:
+    if not fields:
+        return str(query.default_text())
+    return " ".join(str(getattr(query, field)) for field in fields)
+
+
 def _qrels(name: str, dataset: Any) -> list[Qrel]:
-    with _reading(name):
+    with reading(name):
         return [
             Qrel(qrel.query_id, qrel.doc_id, int(qrel.relevance)) for qrel in dataset.qrels_iter()
         ]
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Turn whatever ir_datasets raises when a download or a file fails into a `RearankError`."""
-    import requests
-
-    try:
-        yield
-    except (requests.exceptions.RequestException, RuntimeError, OSError) as error:
-        raise RearankError(
-            f"{name}: the dataset could not be read or downloaded: {error}",
-            hint="check the network, or use a local copy with --corpus, --queries and --qrels",
-        ) from error

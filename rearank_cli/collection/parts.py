@@ -19,6 +19,7 @@ class Parts:
     docs: Documents | None = None
     read_queries: Callable[[], dict[str, Query]] | None = None
     read_qrels: Callable[[], list[Qrel]] | None = None
+    read_excluded: Callable[[], dict[str, frozenset[str]]] | None = None
 
     def queries(self) -> dict[str, Query]:
         """Return all queries by id, in the collection's order."""
@@ -27,6 +28,10 @@ class Parts:
     def qrels(self) -> list[Qrel]:
         """Return all judgements."""
         return self._present(self.read_qrels, "qrels")()
+
+    def excluded(self) -> dict[str, frozenset[str]]:
+        """Return by query id the documents that must not be ranked for it; often none."""
+        return self.read_excluded() if self.read_excluded else {}
 
     def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
         """Return the passages of these ids; unknown ids are left out."""

@@ -1,46 +1,153 @@
 """BM25 search over a Lucene index, with Anserini's searcher."""
 
-import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rearank_cli.errors import RearankError
+from rearank_cli.log import warn
 from rearank_cli.lucene import jvm
+from rearank_cli.lucene.languages import ENGLISH, analyzer
+from rearank_cli.lucene.plain import Hit, PlainSearcher
+from rearank_cli.lucene.scores import falling
 from rearank_cli.records import Query, Run
 
-BATCH = 64
+BATCH = 256
+BRIEF = 1 << 35
+"""Bytes of index times queries; a few seconds of searching."""
+MOST_TERMS = 1 << 20
+"""Distinct terms that a query may have; Lucene alone stops at 1,024."""
 
 
-class BM25(NamedTuple):
-    """The two parameters of BM25; the defaults are Anserini's for passages."""
+class Rm3(NamedTuple):
+    """RM3 query expansion: terms and documents of feedback, weight of the original query."""
 
+    terms: int = 10
+    documents: int = 10
+    weight: float = 0.5
+
+
+class Rocchio(NamedTuple):
+    """Rocchio query expansion; defaults are Anserini's."""
+
+    terms: int = 10
+    documents: int = 10
+    alpha: float = 1.0
+    beta: float = 0.75
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for and how; the defaults of BM25 are Anserini's for passages.
+
+    `excluded` are doc ids by query id that must not be ranked; `exclude_self` drops the document
+    whose id is the query's.
+    """
+
+    hits: int = 100
     k1: float = 0.9
     b: float = 0.4
+    expansion: Rm3 | Rocchio | None = None
+    language: str = ENGLISH
+    exclude_self: bool = False
+    excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    threads: int = 1
+    verbose: bool = False
+
+    @property
+    def tag(self) -> str:
+        """The name of the run that this makes."""
+        return f"bm25+{type(self.expansion).__name__.lower()}" if self.expansion else "bm25"
+
+    def without(self, query_id: str) -> frozenset[str]:
+        """Return the doc ids that a query must not find."""
+        own = frozenset([query_id]) if self.exclude_self else frozenset()
+        return self.excluded.get(query_id, frozenset()) | own
 
 
-def search(index: Path, queries: Mapping[str, Query], bm25: BM25, hits: int, threads: int) -> Run:
-    """Return the best `hits` documents of each query, in the order of the queries.
+def merged(
+    first: Mapping[str, frozenset[str]], second: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return the exclusions of both."""
+    none: frozenset[str] = frozenset()
+    query_ids = {*first, *second}
+    return {each: first.get(each, none) | second.get(each, none) for each in query_ids}
 
-    A query that finds nothing is not in the run. Scores are Anserini's: rounded to four decimals,
-    equal ones told apart by 0.000001 in the order of the doc ids. Raises `RearankError` when
-    Java does.
+
+def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | None = None) -> Run:
+    """Return the best documents of each query, in the order of the queries.
+
+    A query that is empty or finds nothing is not in the run; that is told once. Scores are
+    Anserini's: rounded to four decimals, equal ones told apart by 0.000001 in the order of the
+    doc ids. Raises `RearankError` when Java does.
     """
-    jvm.start(threads)
-    rankings: dict[str, tuple[str, ...]] = {}
-    scores: dict[str, tuple[float, ...]] = {}
+    jvm.start(how.threads, how.verbose, brief=_is_brief(index, queries))
+    asked = [query for query in queries.values() if query.text.strip()]
+    _tell("empty queries", [each for each in queries if not queries[each].text.strip()])
+    found: dict[str, list[Hit]] = {}
     with jvm.java_errors(f"searching {index}"):
-        searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(index))
-        searcher.set_bm25(bm25.k1, bm25.b)
-        for batch in _batches(queries.values()):
-            found = _search_batch(searcher, batch, hits, threads)
-            for query in batch:
-                scored = found.get(query.query_id)
-                if scored:
-                    rankings[query.query_id] = tuple(hit.docid for hit in scored)
-                    scores[query.query_id] = falling(hit.score for hit in scored)
+        searcher = _searcher(index, how)
+        for batch in _batches(asked):
+            found.update(_search_batch(searcher, batch, how))
         searcher.close()
-    return Run(rankings, scores, "bm25")
+    _tell("queries that found nothing", [query_id for query_id, hits in found.items() if not hits])
+    filled = {query_id: hits for query_id, hits in found.items() if hits}
+    return Run(
+        {query_id: tuple(doc_id for doc_id, _ in hits) for query_id, hits in filled.items()},
+        {query_id: falling(score for _, score in hits) for query_id, hits in filled.items()},
+        tag or how.tag,
+    )
+
+
+def _is_brief(index: Path, queries: Mapping[str, Query]) -> bool:
+    """Tell whether searching ends before Java's optimising compiler has paid for itself."""
+    size = sum(path.stat().st_size for path in index.iterdir())
+    return size * len(queries) < BRIEF
+
+
+def _tell(what: str, query_ids: list[str]) -> None:
+    if query_ids:
+        warn(f"{what}, left out of the run: {len(query_ids)} (first: {query_ids[0]})")
+
+
+def _searcher(index: Path, how: Search) -> Any:
+    jvm.java_class("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MOST_TERMS)
+    searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(index))
+    if how.language != ENGLISH:
+        searcher.set_analyzer(analyzer(how.language))
+    searcher.set_bm25(how.k1, how.b)
+    if how.expansion is not None:
+        _check_vectors(index)
+    if isinstance(how.expansion, Rm3):
+        searcher.set_rm3(*how.expansion)
+    elif isinstance(how.expansion, Rocchio):
+        terms, documents, alpha, beta = how.expansion
+        # No negative feedback, hence the same counts again and gamma 0.
+        searcher.set_rocchio(
+            None, terms, documents, terms, documents, alpha, beta, 0.0, False, False
+        )
+    return searcher
+
+
+def _check_vectors(index: Path) -> None:
+    """Raise `RearankError` unless documents are stored as vectors, which expansion reads."""
+    readers = jvm.java_class("io.anserini.index.IndexReaderUtils")
+    reader = readers.getReader(str(index))
+    try:
+        infos = readers.getFieldInfo(reader)
+        contents = infos.get("contents")
+        # Lucene 10 says hasTermVectors where Lucene 9 said hasVectors.
+        asked = "hasTermVectors" if hasattr(contents, "hasTermVectors") else "hasVectors"
+        has_vectors = contents is not None and getattr(contents, asked)()
+    finally:
+        reader.close()
+    if not has_vectors:
+        raise RearankError(
+            f"{index}: expected document vectors for query expansion, found an index without",
+            hint="search without --rm3 and --rocchio, or take an index that stores them",
+        )
 
 
 def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
@@ -49,35 +156,29 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
         yield batch
 
 
-def _search_batch(searcher: Any, batch: list[Query], hits: int, threads: int) -> Any:
+def _search_batch(searcher: Any, batch: list[Query], how: Search) -> dict[str, list[Hit]]:
+    """Search some queries at once, deep enough to fill the ranking after exclusions."""
+    without = {query.query_id: how.without(query.query_id) for query in batch}
+    depth = how.hits + max(map(len, without.values()))
+    # Indexes of Lucene 8 cannot be sorted by doc id; Anserini has its own way with them.
+    if how.expansion is None and not searcher.backwardsCompatibilityLucene8:
+        found = PlainSearcher(searcher).search(batch, depth, how.threads)
+    else:
+        found = _anserini_search(searcher, batch, depth, how.threads)
+    return {
+        query_id: [hit for hit in found[query_id] if hit[0] not in unwanted][: how.hits]
+        for query_id, unwanted in without.items()
+    }
+
+
+def _anserini_search(
+    searcher: Any, batch: list[Query], depth: int, threads: int
+) -> dict[str, list[Hit]]:
     as_list = jvm.java_class("java.util.Arrays").asList
     texts = as_list(*[query.text for query in batch])
     ids = as_list(*[query.query_id for query in batch])
-    return searcher.batch_search(texts, ids, hits, threads)
-
-
-def falling(scores: Iterable[float]) -> tuple[float, ...]:
-    """Return scores with six decimals that fall strictly, also as 32-bit floats.
-
-    Anserini's gap of 0.000001 between equal scores is lost in a 32-bit float from 16 upwards, so
-    there the gap becomes the distance to the next such float.
-    """
-    result: list[float] = []
-    for score in scores:
-        value = round(score, 6)
-        if result and _float32(value) >= _float32(result[-1]):
-            value = _below(result[-1])
-        result.append(value)
-    return tuple(result)
-
-
-def _float32(value: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", value))[0])
-
-
-def _below(score: float) -> float:
-    """Return the next value with six decimals that is smaller as a 32-bit float."""
-    step = 0.000001
-    while _float32(round(score - step, 6)) >= _float32(score):
-        step *= 2
-    return round(score - step, 6)
+    found = searcher.batch_search(texts, ids, depth, threads)
+    return {
+        query.query_id: [(hit.docid, hit.score) for hit in found.get(query.query_id) or ()]
+        for query in batch
+    }

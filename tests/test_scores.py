@@ -1,13 +1,18 @@
-import struct
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.lucene.bm25 import falling
+from rearank_cli.lucene.scores import adjusted, falling, float32
 
 
-def float32(value: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", value))[0])
+def test_scores_are_rounded_and_ties_told_apart_as_anserini_does() -> None:
+    # The third is a tie of the second; the fourth is 0.0001 below, which still counts as one.
+    raw = [9.58983, 3.366123, 3.366099, 3.36604, 2.0]
+    expected = ["9.589800", "3.366100", "3.366099", "3.365998", "2.000000"]
+    assert [f"{score:.6f}" for score in adjusted(raw)] == expected
+
+
+def test_a_score_is_rounded_from_its_32_bit_float_not_from_its_shortest_decimal() -> None:
+    assert adjusted([6.34855]) == [float32(6.3485)]
 
 
 def test_distinct_scores_stay_as_they_are() -> None:

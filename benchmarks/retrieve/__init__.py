@@ -1,0 +1,1 @@
+"""Retrieval and indexing beside Pyserini and Anserini."""

@@ -1,0 +1,45 @@
+"""What `retrieve` and `index` share: options, and which collection is meant."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from rearank_cli.errors import RearankError
+
+DatasetArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATASET]", help="Collection: an ir_datasets id, a folder, or 'demo'."),
+]
+CorpusFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Take the documents of this collection.",
+        rich_help_panel="Collection",
+    ),
+]
+Language = Annotated[
+    str, typer.Option(metavar="CODE", help="Lucene's analyzer: en, ar, bn, fi, ja, zh …")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Processors to use.", show_default="all of them")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Java and Lucene say.")]
+
+
+def one_name(name: str | None, dataset: str | None) -> str | None:
+    """Return the collection named as argument or by -d; an argument beats REARANK_DATASET.
+
+    Raises `RearankError` when both are given and differ.
+    """
+    if name and dataset and name != dataset and dataset != os.environ.get("REARANK_DATASET"):
+        raise RearankError(f"expected one collection, found two: {name} and {dataset}")
+    return name or dataset
+
+
+def one_corpus(corpus: str | None, corpus_from: str | None) -> str | None:
+    """Return the documents' place as `open_collection` takes it; raise when there are two."""
+    if corpus and corpus_from:
+        raise RearankError("expected one corpus, found two: --corpus and --corpus-from")
+    return f"from:{corpus_from}" if corpus_from else corpus
