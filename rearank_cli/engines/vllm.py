@@ -37,6 +37,7 @@ class VllmEngine:
         self._guard: Guard | None = None
         self._llm: Any = None
         self._lora: Any = None
+        self._broken = False
         self._context = 0
         self.reserved: Sequence[str] = settings.model.reserved
         wanted = settings.engine_args.get("max_num_seqs")
@@ -101,7 +102,8 @@ class VllmEngine:
         return llm
 
     def _failure(self, what: str, error: BaseException) -> tuple[str, str]:
-        """Return the message and the hint for what went wrong inside vLLM."""
+        """Return the message and the hint for what went wrong inside vLLM; keep its log."""
+        self._broken = True
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return f"{what}: {lines[0]}", self._output.advice() if self._output else ""
 
@@ -153,6 +155,8 @@ class VllmEngine:
             llm.shutdown()
         if self._guard:
             self._guard.end()
+        if self._output and not self._broken:
+            self._output.forget()
         self._encoders.shutdown(wait=False)
 
 
