@@ -269,3 +269,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_the_trace_of_a_killed_command_holds_whole_windows(tmp_path: Path) -> None:
+    Numbers(queries=4, hits=40).write(tmp_path)
+    with serving(seconds=0.1) as server:
+        options = ("--concurrency", "2", "-o", "out.trec")
+        process = start(tmp_path, "rerank", "run.trec", *served(server.url), *options)
+        wait_for(partial(exceeds, server, 5))
+        process.kill()
+        process.communicate()
+    traces = list(read_trace(str(tmp_path / "out.trace.jsonl")))
+    assert 3 <= len(traces) <= 7
+    assert not (tmp_path / "out.trec").exists()
