@@ -1,6 +1,7 @@
 """A small collection on disk and the command `rearank` in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,7 +30,11 @@ def rearank(folder: Path, *arguments: str, stdin: str = "") -> subprocess.Comple
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start the command in `folder`, in a process group of its own."""
+    """Start the command in `folder`, in a process group of its own, where Ctrl-C works.
+
+    When the tests themselves run in the background of a script, SIGINT is ignored, and a child
+    would inherit that.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "rearank_cli", *arguments],
         cwd=folder,
@@ -38,6 +43,7 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
