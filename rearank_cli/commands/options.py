@@ -43,3 +43,19 @@ Output = Annotated[
     str,
     typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is stdout."),
 ]
+PassageChars = Annotated[
+    int | None,
+    typer.Option(help="Cut passages at this many characters.", show_default="the profile's"),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="REARANK_MODEL",
+        metavar="NAME",
+        help="Folder, hub id, smollm2-135m, or a server's name for it.",
+        show_default="le723z/Rearank-7B with a GPU, else smollm2-135m",
+        rich_help_panel="Model",
+    ),
+]

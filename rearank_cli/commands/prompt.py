@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.commands.options import Corpus, Dataset, Queries
+from rearank_cli.commands.options import Corpus, Dataset, ModelName, PassageChars, Queries
 
 EXAMPLES = """\b
 Examples:
@@ -36,21 +36,8 @@ def show(
     ] = "rearank",
     start: Annotated[int, typer.Option("--from", min=1, help="First rank of the window.")] = 1,
     window: Annotated[int, typer.Option(min=1, help="Passages in the window.")] = 20,
-    passage_chars: Annotated[
-        int | None,
-        typer.Option(help="Cut passages at this many characters.", show_default="the profile's"),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            envvar="REARANK_MODEL",
-            metavar="NAME",
-            help="Whose tokens to count.",
-            show_default="as rerank",
-        ),
-    ] = None,
+    passage_chars: PassageChars = None,
+    model: ModelName = None,
 ) -> None:
     """Print the messages of one window, exactly as the model gets them, and count its tokens."""
     from rearank_cli.collection import open_collection

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.commands.options import Corpus, Dataset, Output, Queries
+from rearank_cli.commands.options import (
+    Corpus,
+    Dataset,
+    ModelName,
+    Output,
+    PassageChars,
+    Queries,
+)
 
 EXAMPLES = """\b
 Examples:
@@ -56,10 +63,7 @@ def command(
             rich_help_panel=_MODEL,
         ),
     ] = "rearank",
-    passage_chars: Annotated[
-        int | None,
-        typer.Option(help="Cut passages at this many characters.", show_default=PROFILES),
-    ] = None,
+    passage_chars: PassageChars = None,
     passage_tokens: Annotated[
         int | None,
         typer.Option(min=1, help="Cut texts at this many tokens instead of characters."),
@@ -69,18 +73,7 @@ def command(
     ] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
     seed: Annotated[int, typer.Option(help="For temperatures above 0.")] = 0,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            envvar="REARANK_MODEL",
-            metavar="NAME",
-            help="Folder, hub id, smollm2-135m, or a server's name for it.",
-            show_default="le723z/Rearank-7B with a GPU, else smollm2-135m",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    model: ModelName = None,
     adapter: Annotated[
         str | None,
         typer.Option(
