@@ -60,6 +60,7 @@ CASES: list[tuple[str, int, str]] = [
     (f"{RERANK} --prompt bad.toml", 2, "bad.toml: "),
     (f"{RERANK} --engine-arg x", 2, "--engine-arg: expected key=value, found 'x'"),
     (f"{RERANK} --base-url host:1", 2, "--base-url: expected http://"),
+    (f"{RERANK} --adapter model", 2, "--adapter needs a model in this process"),
     (f"{RERANK} --tag 'two words'", 2, "--tag: expected a name without spaces"),
     (f"{RERANK} --window many", 2, "Invalid value for '--window'"),
     (f"{RERANK} --depht 5", 2, "No such option"),

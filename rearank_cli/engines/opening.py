@@ -59,9 +59,17 @@ def check_urls(urls: Sequence[str]) -> list[str]:
 
 
 def with_adapter(settings: EngineSettings, folder: str | None) -> EngineSettings:
-    """Return the settings with a LoRA adapter that was checked against the model."""
+    """Return the settings with a LoRA adapter that was checked against the model.
+
+    Raises `RearankError` for one that does not fit, or for a model on a server.
+    """
     if folder is None:
         return settings
+    if not settings.model.location:
+        raise RearankError(
+            "--adapter needs a model in this process",
+            hint="a server has its own adapters: give --model the name it has for one",
+        )
     from rearank_cli.engines.adapters import resolve_adapter
 
     adapter, rank = resolve_adapter(folder, settings.model)
