@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,22 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone_after(pids: Iterable[int], seconds: float) -> bool:
+    """Wait until all of these processes are gone; tell whether they were in time."""
+    waited_for, until = set(pids), time.monotonic() + seconds
+    while any(map(alive, waited_for)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(alive, waited_for))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from command import ROOT, alive, gone_after
 
-ROOT = Path(__file__).parents[1]
 # A command with a child and a grandchild that ignore SIGTERM and would live for ten minutes.
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 CHILD = (
@@ -39,33 +37,17 @@ def started(ending: str) -> tuple["subprocess.Popen[str]", list[int]]:
     return process, pids
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def all_gone(pids: list[int]) -> bool:
-    until = time.monotonic() + 10
-    while any(map(alive, pids)):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 @pytest.mark.parametrize("name", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_a_killed_command(name: signal.Signals) -> None:
     process, pids = started("time.sleep(600)")
     assert all(map(alive, pids))
     process.send_signal(name)
     process.communicate()
-    assert all_gone(pids)
+    assert gone_after(pids, 10)
 
 
 @pytest.mark.parametrize("ending", ["guard.end(); guard.end()", "raise SystemExit", "1 / 0"])
 def test_no_process_outlives_a_command_that_ends(ending: str) -> None:
     process, pids = started(ending)
     process.communicate()
-    assert all_gone(pids)
+    assert gone_after(pids, 10)

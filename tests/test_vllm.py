@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from command import ROOT, environment, rearank, start
+from command import ROOT, environment, gone_after, rearank, start
 
 from rearank_cli.engines.guard import descendants
 from rearank_cli.engines.models import resolve_model
@@ -185,20 +185,6 @@ def running(folder: Path) -> "tuple[subprocess.Popen[str], set[int]]":
     below = descendants(process.pid)
     assert len(below) >= 2  # the guard and the engine
     return process, below
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone_after(pids: set[int], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.1)
-    return not any(map(alive, pids))
 
 
 @pytest.mark.usefixtures("piped")
