@@ -3,28 +3,16 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import display_name, read_lines, write_text
-from rearank_cli.jsonl import clip, json_id, json_object, json_text
 from rearank_cli.log import warn
 from rearank_cli.records import Qrel, Ranking, Run
 from rearank_cli.topics import read_queries
 
-__all__ = [
-    "clip",
-    "group_qrels",
-    "iter_run",
-    "json_id",
-    "json_object",
-    "json_text",
-    "read_qrels",
-    "read_queries",
-    "read_run",
-    "write_run",
-]
+__all__ = ["group_qrels", "read_qrels", "read_queries", "read_run", "write_run"]
 
 Source = str | os.PathLike[str]
 T = TypeVar("T")
@@ -183,10 +171,3 @@ def group_qrels(qrels: Iterable[Qrel]) -> dict[str, dict[str, int]]:
     for qrel in qrels:
         grouped.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
     return grouped
-
-
-def iter_run(run: Run) -> Iterator[tuple[str, str, float]]:
-    """Yield (query id, doc id, score) for every line of a run, in its order."""
-    for query_id, ranking in run.rankings.items():
-        for doc_id, score in zip(ranking, run.scores[query_id], strict=True):
-            yield query_id, doc_id, score

@@ -11,7 +11,7 @@ import pytest
 from corpora import beir_folder, jsonl, rearank
 from ir_measures import nDCG
 
-from rearank_cli.trec import group_qrels, iter_run, read_qrels, read_run
+from rearank_cli.trec import group_qrels, read_qrels, read_run
 
 
 @pytest.fixture(scope="session")
@@ -102,10 +102,11 @@ def test_real_collections_give_the_figures_of_anserini(
 
 
 def _nested(path: Path) -> dict[str, dict[str, float]]:
-    run: dict[str, dict[str, float]] = {}
-    for query_id, doc_id, score in iter_run(read_run(path)):
-        run.setdefault(query_id, {})[doc_id] = score
-    return run
+    run = read_run(path)
+    return {
+        query_id: dict(zip(ranking, run.scores[query_id], strict=True))
+        for query_id, ranking in run.rankings.items()
+    }
 
 
 @pytest.mark.parametrize(

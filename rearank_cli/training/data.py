@@ -7,10 +7,10 @@ from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.files import display_name, read_lines
+from rearank_cli.jsonl import json_object
 from rearank_cli.log import warn
 from rearank_cli.training.examples import Example
 from rearank_cli.training.reward import rank_reward
-from rearank_cli.trec import json_object
 
 _ROLES = {"system", "user", "assistant"}
 
