@@ -11,9 +11,10 @@ from rearank_cli.listwise.prompt import load_profile
 from rearank_cli.listwise.reranker import Candidates
 from rearank_cli.listwise.text import Cleaner
 from rearank_cli.records import Passage, Query
-from rearank_cli.training.augment import Draw, Sampling, Tally, augment, report
+from rearank_cli.training.augment import Sampling, augment
 from rearank_cli.training.examples import Limit, Renderer, shared_words, written
 from rearank_cli.training.reward import Shown, Weights, ndcg, score
+from rearank_cli.training.tally import Draw, Tally, report
 from rearank_cli.training.verl import compute_score, to_verl
 
 HITS = tuple(f"d{number:02}" for number in range(40))

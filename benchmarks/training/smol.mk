@@ -15,18 +15,22 @@ TEST := dl19 cacm demo
 
 # A list and its answer are about 500 tokens. bf16 pays on CPUs that have avx512_bf16 or amx_bf16;
 # without a KL term (beta 0) there is no pass through the reference model.
-WINDOW ?= 4-6
-WARMUP_EACH ?= 320
-LISTS_EACH ?= 400
+WINDOW ?= 5
+# Lists per query for the warm-up and for GRPO, before filters; every query counts the same.
+WARMUP_DRAWS ?= 8
+GRPO_DRAWS ?= 4
 SFT_EPOCHS ?= 1.0
 GRPO_STEPS ?= 25
 PROFILE := $(HERE)/smol.toml
+# A few very long queries would pad every list beside them.
+SHOWN := --prompt $(PROFILE) --max-prompt-tokens 480 --model $(MODEL)
 SETTINGS := sft.batch=8 sft.max_tokens=1024 sft.epochs=$(SFT_EPOCHS) sft.lora_learning_rate=4e-4 \
-	lora.rank=16 lora.alpha=32 \
+	lora.rank=16 lora.alpha=32 lora.first_layer=10 \
 	grpo.steps=$(GRPO_STEPS) grpo.prompts_per_step=4 grpo.generations=8 \
 	grpo.lora_learning_rate=1e-4 grpo.beta=0.0 grpo.max_answer_tokens=128 \
+	grpo.schedule=cosine grpo.warmup_steps=4 \
 	run.micro_batch=4 run.precision=bf16 run.save_every=10 run.gradient_checkpointing=false \
-	validation.every=50 validation.depth=10 validation.window=5 validation.stride=4 \
+	validation.every=40 validation.depth=10 validation.window=5 validation.stride=4 \
 	validation.max_answer_tokens=128 validation.batch=9
 # Reranking the first 20 hits: five windows of five.
 RERANK := --depth 20 --window 5 --stride 4 --prompt $(PROFILE) --max-model-len 1536
@@ -46,12 +50,12 @@ $(OUT)/%.held-out: $(DATA)/%/queries.tsv | $(OUT)/
 	awk 'NR % 10 == 0 {print $$1}' $< > $@
 $(OUT)/%.warmup.jsonl: $(OUT)/%.held-out $(PROFILE)
 	$(REARANK) augment $(DATA)/$*/bm25.trec -d $(DATA)/$* --sft --window $(WINDOW) \
-	  --depth 30 --order retrieved --min-initial 0 --target $(WARMUP_EACH) --seed 1 \
-	  --prompt $(PROFILE) --exclude-queries $< -o $@
+	  --depth 20 --order retrieved --min-initial 0 --draws $(WARMUP_DRAWS) --seed 1 \
+	  $(SHOWN) --exclude-queries $< -o $@
 $(OUT)/%.lists.jsonl: $(OUT)/%.held-out $(PROFILE)
-	$(REARANK) augment $(DATA)/$*/bm25.trec -d $(DATA)/$* --window $(WINDOW) --depth 30 \
-	  --order retrieved --min-initial 0 --target $(LISTS_EACH) --seed 2 \
-	  --prompt $(PROFILE) --exclude-queries $< -o $@
+	$(REARANK) augment $(DATA)/$*/bm25.trec -d $(DATA)/$* --window $(WINDOW) --depth 20 \
+	  --order retrieved --min-initial 0 --draws $(GRPO_DRAWS) --seed 2 \
+	  $(SHOWN) --exclude-queries $< -o $@
 $(OUT)/warmup.jsonl: $(TRAIN:%=$(OUT)/%.warmup.jsonl)
 	cat $^ > $@
 $(OUT)/lists.jsonl: $(TRAIN:%=$(OUT)/%.lists.jsonl)

@@ -118,7 +118,8 @@ def command(
     from rearank_cli.listwise.candidates import candidates
     from rearank_cli.listwise.prompt import load_profile
     from rearank_cli.log import note
-    from rearank_cli.training.augment import Sampling, Tally, augment, report
+    from rearank_cli.training.augment import Sampling, augment
+    from rearank_cli.training.tally import Tally, report
     from rearank_cli.trec import group_qrels, read_run
 
     check_format(format_, output, sft)

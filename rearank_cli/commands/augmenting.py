@@ -11,8 +11,8 @@ from rearank_cli.listwise.reranker import Candidates
 from rearank_cli.listwise.text import Cleaner
 from rearank_cli.log import warn
 from rearank_cli.records import Passage
-from rearank_cli.training.augment import Tally
 from rearank_cli.training.examples import Example, Limit, Renderer
+from rearank_cli.training.tally import Tally
 
 FORMATS = ("trl", "verl")
 

@@ -13,7 +13,7 @@ from rearank_cli.listwise.prompt import Profile
 from rearank_cli.listwise.reranker import MIN_PASSAGE_CHARS
 from rearank_cli.listwise.text import Cleaner
 from rearank_cli.records import Passage, Prompt
-from rearank_cli.training.augment import Draw
+from rearank_cli.training.tally import Draw
 
 Example = dict[str, Any]
 # Too common in queries to be worth naming.

@@ -54,14 +54,18 @@ def load_base(model: str, lora: bool, precision: str = "auto") -> Any:
 
 def with_adapter(base: Any, lora: Lora, seed: int) -> Any:
     """Return the base under a new LoRA adapter; it changes nothing before it is trained."""
+    layers = _layers(base, lora.first_layer)
     modules: str | list[str] = lora.modules
     if lora.modules != "all-linear":
         modules = [name.strip() for name in lora.modules.split(",")]
+    elif layers:
+        modules = _linear(base)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=modules,
+        layers_to_transform=layers,
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(seed)
@@ -71,12 +75,41 @@ def with_adapter(base: Any, lora: Lora, seed: int) -> Any:
         raise RearankError(f"lora.modules: {error}") from error
 
 
+def _layers(base: Any, first: int) -> list[int] | None:
+    """Return the layers that get an adapter; None is all of them.
+
+    No gradient goes below the first of them, so that a backward pass costs less.
+    """
+    count = base.config.get_text_config().num_hidden_layers
+    if not 0 <= first < count:
+        raise RearankError(
+            f"lora.first_layer: expected 0 to {count - 1}, the model's last layer, found {first}"
+        )
+    return list(range(first, count)) if first else None
+
+
+def _linear(base: Any) -> list[str]:
+    """Return the names that linear modules have inside layers; peft wants names beside layers."""
+    head = base.get_output_embeddings()
+    found = {
+        name.rpartition(".")[2]
+        for name, module in base.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    return sorted(found)
+
+
 def from_adapter(base: Any, folder: Path) -> Any:
     """Return the base under an adapter that is trained on."""
     model = PeftModel.from_pretrained(base, folder, is_trainable=True)
     # The folder has the user's name for the base; saving would look for that name on the hub.
     model.peft_config["default"].base_model_name_or_path = base.name_or_path
     return model
+
+
+def without_adapter(model: Any) -> Any:
+    """Return the model that an adapter is laid over, or the model itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def save(model: Any, tokenizer: Any, folder: Path, base: str) -> None:

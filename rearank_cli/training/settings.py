@@ -1,14 +1,13 @@
 """The settings of a training run: a TOML file in which every value says where it comes from."""
 
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import display_name, read_lines
+from rearank_cli.training.changes import checked, read_change, read_changes, replaced
 
 PRECISIONS = ("auto", "bf16", "float32")
 
@@ -51,6 +50,7 @@ class Lora:
     alpha: int
     dropout: float
     modules: str
+    first_layer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,12 @@ def load_settings(config: str | None = None, changes: Sequence[str] = ()) -> Tra
     """
     text = files("rearank_cli").joinpath("training", "defaults.toml").read_text("utf-8")
     values: dict[str, dict[str, Any]] = tomllib.loads(text)
-    wanted = list(_from_file(config)) if config else []
-    wanted += [_change(change) for change in changes]
-    for place, section, key, value in wanted:
-        values[section][key] = _checked(place, values, (section, key), value)
-        text = _replaced(text, section, key, values[section][key])
+    wanted = list(read_changes(config)) if config else []
+    wanted += map(read_change, changes)
+    for change in wanted:
+        _, section, key, _ = change
+        values[section][key] = checked(change, values)
+        text = replaced(text, section, key, values[section][key])
     for section, keys in _POSITIVE.items():
         for key in keys:
             if values[section][key] <= 0:
@@ -150,71 +151,6 @@ def load_settings(config: str | None = None, changes: Sequence[str] = ()) -> Tra
         )
     parts = {name: kind(**values[name]) for name, kind in _SECTIONS.items()}
     return TrainSettings(**parts, text=text)
-
-
-def _from_file(path: str) -> list[tuple[str, str, str, Any]]:
-    name = display_name(path)
-    text = "\n".join(line for _, line in read_lines(path))
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RearankError(f"{name}: expected TOML: {error}") from error
-    found = []
-    for section, entries in data.items():
-        if not isinstance(entries, Mapping):
-            raise RearankError(f"{name}: expected [sections], found {section!r} outside of one")
-        found += [(f"{name}: {section}.{key}", section, key, entries[key]) for key in entries]
-    return found
-
-
-def _change(text: str) -> tuple[str, str, str, Any]:
-    name, equals, value = text.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not (equals and dot and key):
-        raise RearankError(f"--set: expected section.key=value, found {text!r}")
-    try:
-        return f"--set {text}", section, key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return f"--set {text}", section, key, value.strip()
-
-
-def _checked(
-    place: str, values: Mapping[str, Mapping[str, Any]], name: tuple[str, str], value: Any
-) -> Any:
-    """Return the value as the kind that the default has."""
-    section, key = name
-    if key not in values.get(section, {}):
-        raise RearankError(
-            f"{place}: no such setting: {section}.{key}", hint="--print-config shows all of them"
-        )
-    kind = type(values[section][key])
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise RearankError(f"{place}: expected a value of type {kind.__name__}, found {value!r}")
-    return value
-
-
-def _replaced(text: str, section: str, key: str, value: Any) -> str:
-    """Put a value into the TOML text, marked as set by the user."""
-    at = text.index(f"\n[{section}]\n")
-    head, tail = text[:at], text[at:]
-    shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
-    line = f"{key} = {shown or _toml(value)}"
-    return head + re.sub(
-        rf"^{re.escape(key)} = [^#\n]*(?:#.*)?$",
-        lambda _: f"{line:<26} # set by you",
-        tail,
-        count=1,
-        flags=re.MULTILINE,
-    )
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return repr(value)
 
 
 def accumulation(settings: TrainSettings, processes: int) -> int:

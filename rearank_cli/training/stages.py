@@ -12,6 +12,7 @@ from rearank_cli.training.callbacks import Metrics, Progress, Validate
 from rearank_cli.training.folder import processes
 from rearank_cli.training.job import Job
 from rearank_cli.training.rewards import reward_functions
+from rearank_cli.training.scoring import score_labels_only
 from rearank_cli.training.settings import accumulation
 from rearank_cli.training.validation import Validator
 
@@ -60,6 +61,7 @@ def warm_up(job: Job, validator: Validator | None) -> None:
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
+    _quicken(trainer)
     _train(job, trainer, "sft", validator)
     _save(job, trainer, tokenizer, job.folder.sft)
     if not job.lists:
@@ -85,6 +87,7 @@ def reinforce(job: Job, validator: Validator | None) -> None:
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
+    _quicken(trainer, settings.grpo.temperature)
     _train(job, trainer, "grpo", validator)
     _save(job, trainer, tokenizer, job.folder.path)
 
@@ -160,6 +163,12 @@ def _train(job: Job, trainer: Any, stage: str, validator: Validator | None) -> N
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else -1
         job.folder.rewind(stage, step)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _quicken(trainer: Any, temperature: float = 1.0) -> None:
+    """Save a CPU the work on tokens that nobody asks about."""
+    if not policy.on_gpu():
+        score_labels_only(policy.without_adapter(trainer.model), temperature)
 
 
 def _save(job: Job, trainer: Any, tokenizer: Any, folder: Path) -> None:
