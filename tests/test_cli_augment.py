@@ -53,6 +53,20 @@ def test_excluded_queries_stay_out(files: Path) -> None:
     assert all("<think>" in example["completion"][0]["content"] for example in examples)
 
 
+def test_lists_in_ideal_order_are_kept_when_asked_for(files: Path) -> None:
+    command: list[str | Path] = ["augment", files / "run.trec", "-d", files / "tiny"]
+    command += ["--window", "3", "--depth", "4", "--order", "retrieved"]
+    plain = rearank(*command, cache=files)
+    kept = rearank(*command, "--keep-ideal", cache=files)
+
+    def ideal(output: str) -> list[bool]:
+        grades = [json.loads(line)["grades"] for line in output.splitlines()]
+        return [each == sorted(each, reverse=True) for each in grades]
+
+    assert any(ideal(kept.stdout)) and not any(ideal(plain.stdout))
+    assert "already ideal" in plain.stderr and "already ideal" not in kept.stderr
+
+
 def test_verl_layout(files: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `train`")
     result = rearank(

@@ -1,6 +1,6 @@
 """The reward: definitions by hand, agreement with the program's measure and parser, corners."""
 
-from itertools import permutations
+from itertools import permutations, product
 from math import log2
 from statistics import mean, stdev
 
@@ -17,6 +17,7 @@ from rearank_cli.training.reward import (
     Weights,
     dcg,
     list_reward,
+    loss_reward,
     ndcg,
     rank_reward,
     recall_reward,
@@ -47,6 +48,39 @@ def test_rank_reward_is_undefined_when_nothing_can_be_gained() -> None:
     assert rank_reward([1, 0], [2, 1]) is None
     assert rank_reward([1, 0], [0, 0]) is None
     assert score("[2] > [1]", Shown([1, 0], thinks=False)).total(Weights()) is None
+
+
+def test_a_list_in_ideal_order_can_only_lose() -> None:
+    grades = [2, 1, 0]
+    worths = {order: loss_reward(order, grades) for order in permutations(range(3))}
+    assert worths[0, 1, 2] == 0 and worths[2, 1, 0] == -1
+    assert all(-1 < worth < 0 for worth in list(worths.values())[1:-1] if worth is not None)
+    best, worst = 2 + 1 / log2(3), 1 / log2(3) + 1
+    assert worths[0, 2, 1] == pytest.approx((2.5 - best) / (best - worst))
+    assert loss_reward([1, 0], [1, 1]) is None
+
+
+def test_ideal_lists_count_only_where_they_are_kept() -> None:
+    kept = score("[2] > [1]", Shown([1, 0], thinks=False), keep_ideal=True)
+    assert kept.rank == -1
+    assert score("[1] > [2]", Shown([1, 0], thinks=False), keep_ideal=True).rank == 0
+    improved = score("[2] > [1]", Shown([0, 1], thinks=False), keep_ideal=True)
+    assert improved.rank == 1  # others are worth what they always are
+    assert score("[2] > [1]", Shown([1, 1], thinks=False), keep_ideal=True).rank is None
+
+
+def test_dropping_ideal_lists_rewards_distrust_of_short_lists() -> None:
+    """Why `keep_ideal` is there: judged at random, no fixed order of five should pay off."""
+    lists = [grades for grades in product((0, 1), repeat=5) if 0 < sum(grades) < 5]
+
+    def worth(order: tuple[int, ...], keep_ideal: bool) -> float:
+        said = " > ".join(f"[{index + 1}]" for index in order)
+        scored = [score(said, Shown(each, thinks=False), keep_ideal=keep_ideal) for each in lists]
+        return mean(each.ndcg for each in scored if each.rank is not None)
+
+    shown, swapped = (0, 1, 2, 3, 4), (1, 0, 2, 3, 4)
+    assert worth(swapped, keep_ideal=True) == pytest.approx(worth(shown, keep_ideal=True))
+    assert worth(swapped, keep_ideal=False) > worth(shown, keep_ideal=False) + 0.01
 
 
 def test_rank_reward_is_clipped_below() -> None:

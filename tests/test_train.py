@@ -274,6 +274,7 @@ def test_data_that_is_none_is_refused_by_line(tmp_path: Path) -> None:
     path.write_text(json.dumps({**good, "grades": [1, 0], "thinks": True}), encoding="utf-8")
     with pytest.raises(RearankError, match="no list whose order could get better"):
         read_lists(str(path))
+    assert len(read_lists(str(path), keep_ideal=True).examples) == 1
     path.write_text("", encoding="utf-8")
     with pytest.raises(RearankError, match="expected training examples, found none"):
         read_answers(str(path))

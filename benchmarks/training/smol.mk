@@ -20,14 +20,14 @@ WINDOW ?= 5
 WARMUP_DRAWS ?= 8
 GRPO_DRAWS ?= 4
 SFT_EPOCHS ?= 1.0
-GRPO_STEPS ?= 25
+GRPO_STEPS ?= 24
 PROFILE := $(HERE)/smol.toml
 # A few very long queries would pad every list beside them.
 SHOWN := --prompt $(PROFILE) --max-prompt-tokens 480 --model $(MODEL)
 SETTINGS := sft.batch=8 sft.max_tokens=1024 sft.epochs=$(SFT_EPOCHS) sft.lora_learning_rate=4e-4 \
 	lora.rank=16 lora.alpha=32 lora.first_layer=10 \
 	grpo.steps=$(GRPO_STEPS) grpo.prompts_per_step=4 grpo.generations=8 \
-	grpo.lora_learning_rate=1e-4 grpo.beta=0.0 grpo.max_answer_tokens=128 \
+	grpo.lora_learning_rate=2e-4 grpo.beta=0.0 reward.keep_ideal=true grpo.max_answer_tokens=128 \
 	grpo.schedule=cosine grpo.warmup_steps=4 \
 	run.micro_batch=4 run.precision=bf16 run.save_every=10 run.gradient_checkpointing=false \
 	validation.every=40 validation.depth=10 validation.window=5 validation.stride=4 \
@@ -54,7 +54,7 @@ $(OUT)/%.warmup.jsonl: $(OUT)/%.held-out $(PROFILE)
 	  $(SHOWN) --exclude-queries $< -o $@
 $(OUT)/%.lists.jsonl: $(OUT)/%.held-out $(PROFILE)
 	$(REARANK) augment $(DATA)/$*/bm25.trec -d $(DATA)/$* --window $(WINDOW) --depth 20 \
-	  --order retrieved --min-initial 0 --draws $(GRPO_DRAWS) --seed 2 \
+	  --order retrieved --min-initial 0 --keep-ideal --draws $(GRPO_DRAWS) --seed 2 \
 	  $(SHOWN) --exclude-queries $< -o $@
 $(OUT)/warmup.jsonl: $(TRAIN:%=$(OUT)/%.warmup.jsonl)
 	cat $^ > $@

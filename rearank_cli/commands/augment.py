@@ -57,6 +57,14 @@ def command(
             rich_help_panel="Filters",
         ),
     ] = 0.0,
+    keep_ideal: Annotated[
+        bool,
+        typer.Option(
+            "--keep-ideal",
+            help="Keep lists already in ideal order, for train --set reward.keep_ideal=true.",
+            rich_help_panel="Filters",
+        ),
+    ] = False,
     max_prompt_tokens: Annotated[
         int | None,
         typer.Option(help="Longest prompt, in tokens of --model.", rich_help_panel="Prompts"),
@@ -133,7 +141,8 @@ def command(
         order=order,  # type: ignore[arg-type]  # checked by Sampling
         min_initial=min_initial,
         min_best=min_best,
-        keep_ideal=sft,  # imitating only lists that change would teach to change every list
+        keep_ideal=sft
+        or keep_ideal,  # imitating only lists that change would teach to change every list
         seed=seed,
     )
     collection = open_collection(dataset, corpus, queries, qrels)

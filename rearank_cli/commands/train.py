@@ -113,7 +113,7 @@ def command(
             hint="rearank augment RUN -d NAME -o train.jsonl writes lists",
         )
     profile = load_profile(prompt)
-    data = read_lists(lists) if lists else None
+    data = read_lists(lists, settings.reward.keep_ideal) if lists else None
     answers = read_answers(sft) if sft else None
     training.check_profile(data, profile)
     source = (dataset, corpus, queries, qrels)

@@ -10,7 +10,7 @@ from rearank_cli.files import display_name, read_lines
 from rearank_cli.jsonl import json_object
 from rearank_cli.log import warn
 from rearank_cli.training.examples import Example
-from rearank_cli.training.reward import rank_reward
+from rearank_cli.training.reward import loss_reward, rank_reward
 
 _ROLES = {"system", "user", "assistant"}
 
@@ -29,22 +29,23 @@ class Data:
         return {str(example["query"]) for example in self.examples}
 
 
-def read_lists(path: str) -> Data:
+def read_lists(path: str, keep_ideal: bool = False) -> Data:
     """Read examples for GRPO; lists whose order cannot get better are left out with a warning.
+
+    With `keep_ideal` only those are left out whose orders are all worth the same.
 
     Raises `RearankError` with `path:line` for a line that is no such example, and for no example.
     """
     data = _read(path, _list)
+    reward = loss_reward if keep_ideal else rank_reward
     useful = tuple(
         example
         for example in data.examples
-        if rank_reward(range(len(example["grades"])), example["grades"]) is not None
+        if reward(range(len(example["grades"])), example["grades"]) is not None
     )
     if len(useful) < len(data.examples):
-        warn(
-            f"{data.name}: {len(data.examples) - len(useful)} lists are in ideal order already "
-            "and are left out"
-        )
+        why = "have no order better than another" if keep_ideal else "are in ideal order already"
+        warn(f"{data.name}: {len(data.examples) - len(useful)} lists {why} and are left out")
     if not useful:
         raise RearankError(f"{data.name}: no list whose order could get better")
     return Data(data.name, data.digest, useful)

@@ -118,6 +118,19 @@ def rank_reward(
     return max(floor, (dcg([grades[index] for index in order], cutoff) - initial) / gain)
 
 
+def loss_reward(order: Sequence[int], grades: Sequence[int], cutoff: int = CUTOFF) -> float | None:
+    """Return how much of what a list shown in its best order can lose an order loses.
+
+    (DCG - best) / (best - worst): 0 for the best order, -1 for the worst. None when all orders
+    are worth the same. Ours; the paper's lists of 20 in random order are hardly ever ideal.
+    """
+    best = dcg(sorted(grades, reverse=True), cutoff)
+    span = best - dcg(sorted(grades), cutoff)
+    if span < _NOTHING:
+        return None
+    return (dcg([grades[index] for index in order], cutoff) - best) / span
+
+
 def recall_reward(order: Sequence[int], grades: Sequence[int], cutoff: int = CUTOFF) -> float:
     """Return the share of the relevant passages shown that the first `cutoff` ranks hold.
 
@@ -156,16 +169,27 @@ def list_reward(text: str, count: int, thinks: bool = True) -> float:
     return float(not read.flaws.names() and _CHAIN.fullmatch(read.answer) is not None)
 
 
-def score(text: str, shown: Shown, *, cut: bool = False, floor: float = FLOOR) -> Parts:
+def score(
+    text: str,
+    shown: Shown,
+    *,
+    cut: bool = False,
+    floor: float = FLOOR,
+    keep_ideal: bool = False,
+) -> Parts:
     """Return what an answer to a list earns, part by part.
 
     `cut` says that the answer was ended by the token limit. An answer without any identifier
-    keeps the order shown, as it does when reranking: its rank part is 0.
+    keeps the order shown, as it does when reranking: its rank part is 0. With `keep_ideal` the
+    rank part of a list shown in its best order is `loss_reward`.
     """
     grades, thinks = shown.grades, shown.thinks
     order = parse(text, len(grades), cut=cut, thinks=thinks).order
+    rank = rank_reward(order, grades, floor=floor)
+    if rank is None and keep_ideal:
+        rank = loss_reward(order, grades)
     return Parts(
-        rank=rank_reward(order, grades, floor=floor),
+        rank=rank,
         tags=0.0 if cut else tag_reward(text, thinks),
         listed=0.0 if cut else list_reward(text, len(grades), thinks),
         recall=recall_reward(order, grades),

@@ -26,6 +26,7 @@ def reward_functions(
                 Shown(grades, ideal, thinks),
                 cut=len(ids) >= max_answer_tokens,
                 floor=settings.floor,
+                keep_ideal=settings.keep_ideal,
             )
             for completion, ids, grades, ideal, thinks in zip(
                 completions,

@@ -40,6 +40,7 @@ class Reward:
     listed: float
     recall: float
     floor: float
+    keep_ideal: bool
 
 
 @dataclass(frozen=True, slots=True)

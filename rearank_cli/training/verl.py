@@ -63,11 +63,12 @@ def compute_score(
 ) -> dict[str, float]:
     """Return the reward of one rollout as verl's custom reward functions do.
 
-    The signature is verl's. A list that no order improves earns its format parts only; `augment`
-    writes none.
+    The signature is verl's. Lists in ideal order are there only if `augment` was told to keep
+    them. A list whose orders are all worth the same earns its format parts only; `augment` writes
+    none.
     """
     truth = json.loads(ground_truth)
-    parts = score(solution_str, Shown(**truth))
+    parts = score(solution_str, Shown(**truth), keep_ideal=True)
     weights = Weights()
     total = parts.total(weights)
     return {
