@@ -141,8 +141,8 @@ def command(
         order=order,  # type: ignore[arg-type]  # checked by Sampling
         min_initial=min_initial,
         min_best=min_best,
-        keep_ideal=sft
-        or keep_ideal,  # imitating only lists that change would teach to change every list
+        # Imitating only lists that change would teach to change every list.
+        keep_ideal=sft or keep_ideal,
         seed=seed,
     )
     collection = open_collection(dataset, corpus, queries, qrels)
