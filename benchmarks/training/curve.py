@@ -50,6 +50,9 @@ def draw(records: Records, target: Path) -> None:
     panels[2].plot(labels, [each["nDCG@10"] for each in validation], "o-", label="reranked")
     panels[2].plot(labels, [each["retrieved"] for each in validation], "--", label="as retrieved")
     panels[2].set(title="held-out queries: nDCG@10")
+    low, high = panels[2].get_ylim()
+    middle = (low + high) / 2  # without this, rounding errors fill the panel
+    panels[2].set_ylim(min(low, middle - 0.05), max(high, middle + 0.05))
     panels[2].tick_params(axis="x", rotation=60, labelsize=7)
     panels[2].legend(fontsize=7)
     figure.savefig(target, dpi=110)
