@@ -1,6 +1,6 @@
 """`python -m rearank_cli` is the command `rearank`."""
 
-from rearank_cli.cli import main
+from rearank_cli.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rearank_cli.collection import open_collection
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates, Reranked, Reranker, Settings
+from rearank_cli.formats.trec import group_qrels, write_run
+from rearank_cli.recipes.recipe import load_profile
 from rearank_cli.records import Completion, Passage, Prompt, Query, Run
-from rearank_cli.trec import group_qrels, write_run
+from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
 
 COMMON = frozenset(
     "about after also and because been does from have into only that their them then "

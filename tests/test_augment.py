@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.permutation import parse
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates
-from rearank_cli.listwise.text import Cleaner
+from rearank_cli.methods.answers.order import parse
+from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
+from rearank_cli.reranking.reranker import Candidates
 from rearank_cli.training.augment import Sampling, augment
 from rearank_cli.training.examples import Limit, Renderer, shared_words, written
 from rearank_cli.training.reward import Shown, Weights, ndcg, score

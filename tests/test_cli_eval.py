@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rearank_cli.commands.eval import command
+from rearank_cli.cli.eval import command
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Qrel, Query
 
@@ -141,7 +141,7 @@ def test_bad_input(files: Path, arguments: list[str], message: str) -> None:
 
 def test_a_small_evaluation_imports_nothing_heavy(files: Path) -> None:
     script = (
-        "import sys; from rearank_cli.commands.eval import command;"
+        "import sys; from rearank_cli.cli.eval import command;"
         "command(['good.trec'], qrels='qrels.txt');"
         "heavy = {'torch', 'vllm', 'transformers', 'pyserini', 'scipy', 'pyarrow', 'pandas'};"
         "sys.exit(' '.join(heavy & sys.modules.keys()) or 0)"

@@ -12,8 +12,8 @@ from llm_server import LlmServer, serving
 from scripted import by_number
 
 from rearank_cli.engines.store import Store
-from rearank_cli.listwise.trace import read_provenance, read_trace
 from rearank_cli.records import Prompt
+from rearank_cli.reranking.trace import read_provenance, read_trace
 
 SMALL = Numbers(queries=3, hits=25)
 EXPECTED_TOP = [f"d{n:03}" for n in range(10)]

@@ -11,7 +11,7 @@ import pytest
 from corpora import beir_folder, jsonl, rearank
 from ir_measures import nDCG
 
-from rearank_cli.trec import group_qrels, read_qrels, read_run
+from rearank_cli.formats.trec import group_qrels, read_qrels, read_run
 
 
 @pytest.fixture(scope="session")

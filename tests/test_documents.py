@@ -1,7 +1,7 @@
 import pytest
 
-from rearank_cli.collection.documents import parse_documents
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.documents import parse_documents
 from rearank_cli.records import Passage
 
 SGML = """<DOC>

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rearank_cli.download import Download, check_space, fetch
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.download import Download, check_space, fetch
 
 CONTENT = bytes(range(256)) * 40
 MD5 = hashlib.md5(CONTENT).hexdigest()

@@ -15,11 +15,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.eval import trec_eval
-from rearank_cli import trec_fast
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.evaluate import Report, Request, evaluate
 from rearank_cli.evaluation.measures import parse_measures
-from rearank_cli.trec import read_qrels
+from rearank_cli.formats import trec_fast
+from rearank_cli.formats.trec import read_qrels
 
 HEAD = ("nDCG@10", "RR@10", "RR(rel=2)@10", "P@5", "R@100", "AP(rel=2)@100", "Success@5")
 WHOLE = ("nDCG@10", "nDCG", "AP", "AP(rel=2)", "RR", "RR@10", "P@5", "Rprec", "Bpref", "R@1000")

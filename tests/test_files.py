@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import check_writable, read_lines, write_text
+from rearank_cli.formats.files import check_writable, read_lines, write_text
 
 
 def lines(path: Path) -> list[tuple[int, str]]:
@@ -97,7 +97,7 @@ def test_places_that_cannot_be_written_are_found_before_the_work(tmp_path: Path)
 
 def test_a_reader_that_goes_away_ends_the_writing_without_a_word() -> None:
     code = (
-        "from rearank_cli.files import write_text\n"
+        "from rearank_cli.formats.files import write_text\n"
         "with write_text('-') as out:\n"
         "    out.writelines('line\\n' for _ in range(100_000))\n"
     )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.listwise.permutation import parse
+from rearank_cli.methods.answers.order import parse
 from rearank_cli.records import Flaws
 
 PERFECT = Flaws()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.prompt import load_profile, profile_names
+from rearank_cli.recipes.recipe import load_profile, profile_names
 
 
 def test_the_rearank_profile_has_the_turns_the_model_was_trained_on() -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, ids, numbered, query, shown
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates, Reranked, Reranker, Settings
+from rearank_cli.recipes.recipe import load_profile
 from rearank_cli.records import Completion, Passage, Prompt
+from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
 
 PROFILE = load_profile("rearank")
 

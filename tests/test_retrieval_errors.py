@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from corpora import beir_folder, rearank
 
-from rearank_cli.cli import main
+from rearank_cli.cli.app import main
 
 DOC = '{"_id": "d1", "text": "cat"}\n'
 Files = Callable[[str, str | bytes], str]

@@ -11,7 +11,7 @@ from corpora import beir_folder
 FORBIDDEN = ("torch", "transformers", "openai", "pyserini", "vllm", "ir_datasets", "pandas")
 PROGRAM = """
 import sys
-from rearank_cli.cli import main
+from rearank_cli.cli.app import main
 try:
     main()
 except SystemExit:

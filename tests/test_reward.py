@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rearank_cli.evaluation.measures import parse_measures
 from rearank_cli.evaluation.scoring import Scorer
-from rearank_cli.listwise.permutation import parse
+from rearank_cli.methods.answers.order import parse
 from rearank_cli.records import Run
 from rearank_cli.training.reward import (
     Shown,

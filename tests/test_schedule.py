@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.listwise.schedule import Queue, Ticket, drive
+from rearank_cli.reranking.schedule import Queue, Ticket, drive
 
 
 def order_of(slots: int, lengths: list[int]) -> list[int]:

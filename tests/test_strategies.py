@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import ScriptedEngine, numbered, query
 
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates, Reranked, Reranker, Settings
-from rearank_cli.listwise.strategies import STRATEGIES, Shown
+from rearank_cli.methods import STRATEGIES, Shown
+from rearank_cli.recipes.recipe import load_profile
 from rearank_cli.records import Ranking
 from rearank_cli.report.story import tell
+from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
 
 
 def follow(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.text import Cleaner
+from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage
 
 CONTROL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<file_sep>", "[PAD]", "<think>", "</s>"]

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.trec import read_queries
 from rearank_cli.records import Query
-from rearank_cli.trec import read_queries
 
 TREC = """
 <top>

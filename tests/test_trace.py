@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.trace import TraceFile, WindowTrace, read_provenance, read_trace
 from rearank_cli.records import Flaws
+from rearank_cli.reranking.trace import TraceFile, WindowTrace, read_provenance, read_trace
 
 TRACE = WindowTrace(
     query_id="q1",

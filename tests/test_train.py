@@ -17,10 +17,10 @@ import pytest
 import tiny
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates
-from rearank_cli.listwise.text import Cleaner
+from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
+from rearank_cli.reranking.reranker import Candidates
 from rearank_cli.training.data import read_answers, read_lists
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.job import Job

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.trec import read_qrels, read_queries, read_run, write_run
 from rearank_cli.records import Qrel, Query, Run
-from rearank_cli.trec import read_qrels, read_queries, read_run, write_run
 
 
 def file(folder: Path, text: str | bytes, name: str = "a.txt") -> Path:

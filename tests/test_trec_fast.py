@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli import trec_fast
 from rearank_cli.errors import RearankError
+from rearank_cli.formats import trec_fast
+from rearank_cli.formats.trec import read_run
+from rearank_cli.formats.trec_fast import read_run_head
 from rearank_cli.records import Run
-from rearank_cli.trec import read_run
-from rearank_cli.trec_fast import read_run_head
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -18,10 +18,10 @@ from command import ROOT, environment, gone_after, rearank, start
 from rearank_cli.engines.guard import descendants
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.tokens import PromptTokens
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.text import Cleaner
-from rearank_cli.listwise.trace import read_trace
-from rearank_cli.trec import read_run
+from rearank_cli.formats.trec import read_run
+from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.text import Cleaner
+from rearank_cli.reranking.trace import read_trace
 
 SMALL = "--depth 6 --window 4 --stride 2 --passage-chars 80 --max-tokens 24".split()
 # What `vllm serve` runs; that script itself fails in the CPU build, whose package has another name.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.window import check_window, windows
+from rearank_cli.methods.windows import check_window, windows
 
 
 def test_a_hundred_hits_make_the_nine_windows_of_the_paper() -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.records import Flaws
+from rearank_cli.reranking.trace import WindowTrace
 
 
 def window(start: int, before: str, after: str, **more: Any) -> WindowTrace:

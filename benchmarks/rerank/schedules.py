@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
-from rearank_cli.listwise.prompt import load_profile
-from rearank_cli.listwise.reranker import Candidates, Reranker, Settings
-from rearank_cli.listwise.trace import WindowTrace
+from rearank_cli.recipes.recipe import load_profile
 from rearank_cli.records import Engine, Passage, Prompt, Query
+from rearank_cli.reranking.reranker import Candidates, Reranker, Settings
+from rearank_cli.reranking.trace import WindowTrace
 
 HITS = 100
 WINDOWS = 9

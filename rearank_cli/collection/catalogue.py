@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import reason
+from rearank_cli.formats.files import reason
 
 
 def catalogue() -> Any:

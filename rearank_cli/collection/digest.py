@@ -5,8 +5,8 @@ import json
 import os
 from pathlib import Path
 
-from rearank_cli.cache import cache_dir
-from rearank_cli.files import open_bytes
+from rearank_cli.formats.cache import cache_dir
+from rearank_cli.formats.files import open_bytes
 
 _BLOCK = 1 << 20
 

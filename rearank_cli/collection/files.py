@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from rearank_cli.collection.digest import file_digest
-from rearank_cli.collection.documents import parse_documents
 from rearank_cli.errors import RearankError
-from rearank_cli.files import STDIO, display_name, read_lines
+from rearank_cli.formats.documents import parse_documents
+from rearank_cli.formats.files import STDIO, display_name, read_lines
 from rearank_cli.records import Passage
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.trec import read_qrels, read_queries
 from rearank_cli.records import Query
-from rearank_cli.trec import read_qrels, read_queries
 
 
 def _names(stem: str, *endings: str) -> tuple[str, ...]:

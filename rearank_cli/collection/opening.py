@@ -13,7 +13,7 @@ from rearank_cli.collection.irds import open_irds
 from rearank_cli.collection.parts import Parts
 from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
-from rearank_cli.trec import read_qrels, read_queries
+from rearank_cli.formats.trec import read_qrels, read_queries
 
 DEMO = "demo"
 BRIGHT = "bright/"

@@ -12,9 +12,9 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rearank_cli.cache import building, cache_dir
 from rearank_cli.engines.base import Model
 from rearank_cli.errors import EngineStartError, RearankError
+from rearank_cli.formats.cache import building, cache_dir
 from rearank_cli.log import note
 
 EMBEDDED = "smollm2-135m"

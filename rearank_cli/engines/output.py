@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from rearank_cli.cache import cache_dir
+from rearank_cli.formats.cache import cache_dir
 
 TAIL_BYTES = 64 * 1024
 

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rearank_cli.cache import cache_dir
 from rearank_cli.errors import EngineError, RearankError
+from rearank_cli.formats.cache import cache_dir
 from rearank_cli.records import Completion
 
 FILE = "completions.sqlite"

@@ -18,9 +18,9 @@ from rearank_cli.evaluation.conventions import (
 from rearank_cli.evaluation.measures import depth_for, judged_beside
 from rearank_cli.evaluation.scoring import Evaluation, Judgements, Scorer
 from rearank_cli.evaluation.style import Ties
-from rearank_cli.files import STDIO, display_name
+from rearank_cli.formats.files import STDIO, display_name
+from rearank_cli.formats.trec_fast import read_run_head
 from rearank_cli.records import Qrel, Run
-from rearank_cli.trec_fast import read_run_head
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from rearank_cli.cache import building, cache_dir, locked
 from rearank_cli.collection import Collection
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.cache import building, cache_dir, locked
 from rearank_cli.log import note, warn
 from rearank_cli.lucene import jvm
 from rearank_cli.progress import progress

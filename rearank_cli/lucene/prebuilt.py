@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rearank_cli.cache import building, cache_dir, locked
-from rearank_cli.download import Download, check_space, fetch
 from rearank_cli.errors import RearankError
-from rearank_cli.files import reason
+from rearank_cli.formats.cache import building, cache_dir, locked
+from rearank_cli.formats.download import Download, check_space, fetch
+from rearank_cli.formats.files import reason
 from rearank_cli.lucene.jar import anserini_jar
 
 UNPACKED = 2

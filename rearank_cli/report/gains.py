@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.records import Ranking
 from rearank_cli.report.charts import (
     Stack,
@@ -17,6 +16,7 @@ from rearank_cli.report.page import Chart
 from rearank_cli.report.shading import LEVELS, shade
 from rearank_cli.report.story import ranks
 from rearank_cli.report.totals import Totals, counted, total
+from rearank_cli.reranking.trace import WindowTrace
 
 STEPS = 10
 PLACES = 12

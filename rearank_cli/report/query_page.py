@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.records import Ranking
 from rearank_cli.report.bump import Bump, bump_chart
 from rearank_cli.report.material import HITS, Material
@@ -13,6 +12,7 @@ from rearank_cli.report.reasoning import Piece, pieces, resolved_piece
 from rearank_cli.report.shading import UNJUDGED, shade
 from rearank_cli.report.story import Story, ranks
 from rearank_cli.report.totals import flaw_texts, is_flawed
+from rearank_cli.reranking.trace import WindowTrace
 
 TOP = 10
 TOP_CHARS, REST_CHARS = 300, 100

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import display_name
-from rearank_cli.listwise.trace import WindowTrace, read_provenance, read_trace
+from rearank_cli.formats.files import display_name
 from rearank_cli.records import Ranking
 from rearank_cli.report.reasoning import mentions
+from rearank_cli.reranking.trace import WindowTrace, read_provenance, read_trace
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.report.context import RELEVANT, Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.totals import counted, flaw_texts, is_flawed
+from rearank_cli.reranking.trace import WindowTrace
 
 PASSAGE_CHARS = 160
 SHADES = ("dim", "green", "green", "bold green")

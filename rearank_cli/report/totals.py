@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.report.story import Trace
+from rearank_cli.reranking.trace import WindowTrace
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from rearank_cli.errors import RearankError
-from rearank_cli.listwise.reranker import Candidates
 from rearank_cli.records import Query
+from rearank_cli.reranking.reranker import Candidates
 from rearank_cli.training.reward import CUTOFF, ndcg, rank_reward
 from rearank_cli.training.tally import Draw, Tally
 

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rearank_cli import __version__
-from rearank_cli.files import write_text
+from rearank_cli.formats.files import write_text
 from rearank_cli.training.data import Data
 from rearank_cli.training.job import Job
 

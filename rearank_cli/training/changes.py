@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import display_name, read_lines
+from rearank_cli.formats.files import display_name, read_lines
 
 # Where a value was said, its section, its key, and the value.
 Change = tuple[str, str, str, Any]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import display_name, read_lines
-from rearank_cli.jsonl import json_object
+from rearank_cli.formats.files import display_name, read_lines
+from rearank_cli.formats.jsonl import json_object
 from rearank_cli.log import warn
 from rearank_cli.training.examples import Example
 from rearank_cli.training.reward import loss_reward, rank_reward

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rearank_cli.listwise.prompt import Profile
-from rearank_cli.listwise.reranker import MIN_PASSAGE_CHARS
-from rearank_cli.listwise.text import Cleaner
+from rearank_cli.recipes.recipe import Profile
+from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Prompt
+from rearank_cli.reranking.reranker import MIN_PASSAGE_CHARS
 from rearank_cli.training.tally import Draw
 
 Example = dict[str, Any]

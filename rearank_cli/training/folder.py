@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import reason, write_text
+from rearank_cli.formats.files import reason, write_text
 
 _STATE = "trainer_state.json"
 _ABOUT = "run.json"

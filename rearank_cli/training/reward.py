@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
-from rearank_cli.listwise.permutation import parse
+from rearank_cli.methods.answers.order import parse
 
 CUTOFF = 10
 # Our choice: an answer can lose as much as a perfect one gains, and no single list outweighs

@@ -8,11 +8,11 @@ from typing import Any
 
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
-from rearank_cli.listwise.prompt import Profile
-from rearank_cli.listwise.reranker import Candidates, Reranker
-from rearank_cli.listwise.reranker import Settings as Sliding
-from rearank_cli.listwise.trace import WindowTrace
+from rearank_cli.recipes.recipe import Profile
 from rearank_cli.records import Engine, Ranking, Run
+from rearank_cli.reranking.reranker import Candidates, Reranker
+from rearank_cli.reranking.reranker import Settings as Sliding
+from rearank_cli.reranking.trace import WindowTrace
 from rearank_cli.training.settings import Validation
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.files import check_writable
+from rearank_cli.formats.files import check_writable
 from rearank_cli.training.examples import Example
 from rearank_cli.training.reward import Shown, Weights, score
 

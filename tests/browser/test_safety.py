@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from browser.conftest import make_report
-from rearank_cli.listwise.trace import WindowTrace
 from rearank_cli.records import Flaws
+from rearank_cli.reranking.trace import WindowTrace
 
 pytestmark = pytest.mark.browser
 

@@ -1,0 +1,71 @@
+"""The command `rearank`: its verbs, and how errors reach the terminal."""
+
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from rearank_cli import __version__
+from rearank_cli.cli import cache, prompt
+from rearank_cli.errors import RearankError
+from rearank_cli.log import note
+
+VERBS = (
+    "retrieve",
+    "rerank",
+    "eval",
+    "fuse",
+    "explain",
+    "report",
+    "index",
+    "datasets",
+    "augment",
+    "train",
+)
+
+app = typer.Typer(
+    name="rearank",
+    help="Rerank with a language model that reasons: TREC runs in, TREC runs out.",
+    epilog="rearank retrieve -d demo | rearank rerank - -d demo | rearank eval - -d demo",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,  # boxes fold long paths, so that they can be neither read nor copied
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rearank {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Rerank with a language model that reasons: TREC runs in, TREC runs out."""
+
+
+for _verb in VERBS:
+    _module = import_module(f"rearank_cli.cli.{_verb}")
+    app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
+app.add_typer(cache.app, name="cache")
+app.add_typer(prompt.app, name="prompt")
+
+
+def main() -> None:
+    """Run the command line and turn every expected failure into a message and an exit code."""
+    try:
+        app()
+    except RearankError as error:
+        note(f"error: {error.message}")
+        if error.hint:
+            note(f"hint: {error.hint}")
+        sys.exit(error.exit_code)

@@ -1,0 +1,160 @@
+"""`rearank augment`: training lists from a run and its judgements."""
+
+from typing import Annotated
+
+import typer
+
+from rearank_cli.cli.options import Corpus, Dataset, Output, Qrels, Queries
+
+EXAMPLES = """\b
+Examples:
+  rearank augment runs/demo.bm25.trec -d demo -o train.jsonl
+  rearank augment run.trec -d vaswani --target 12000 --exclude-queries held-out.txt -o train.jsonl
+  rearank augment run.trec -d vaswani --sft --draws 10 -o warmup.jsonl
+  rearank augment run.trec -d vaswani --format verl -o train.parquet
+  rearank retrieve -d demo | rearank augment - -d demo --window 5-10 > train.jsonl
+"""
+
+
+def command(
+    source: Annotated[str, typer.Argument(metavar="RUN", help="TREC run; - is stdin.")],
+    dataset: Dataset = None,
+    corpus: Corpus = None,
+    queries: Queries = None,
+    qrels: Qrels = None,
+    draws: Annotated[int, typer.Option(help="Lists drawn for each query.")] = 50,
+    target: Annotated[
+        int | None,
+        typer.Option(help="Draw until this many lists are kept, instead of --draws per query."),
+    ] = None,
+    window: Annotated[
+        str, typer.Option(metavar="N|MIN-MAX", help="Passages in a list, e.g. 20 or 5-10.")
+    ] = "20",
+    depth: Annotated[int, typer.Option(help="Hits of each query to draw from.")] = 100,
+    order: Annotated[
+        str, typer.Option(metavar="ORDER", help="Lists as drawn, retrieved, or shuffled.")
+    ] = "drawn",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same lists.")] = 0,
+    exclude_queries: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Query ids to keep out: first column of each line."),
+    ] = None,
+    min_initial: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Drop lists with a lower nDCG@10 as shown.",
+            rich_help_panel="Filters",
+        ),
+    ] = 0.1,
+    min_best: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Drop lists with a lower best nDCG@10; the paper's ablation has 0.1 here.",
+            rich_help_panel="Filters",
+        ),
+    ] = 0.0,
+    keep_ideal: Annotated[
+        bool,
+        typer.Option(
+            "--keep-ideal",
+            help="Keep lists already in ideal order, for train --set reward.keep_ideal=true.",
+            rich_help_panel="Filters",
+        ),
+    ] = False,
+    max_prompt_tokens: Annotated[
+        int | None,
+        typer.Option(help="Longest prompt, in tokens of --model.", rich_help_panel="Prompts"),
+    ] = None,
+    cut: Annotated[
+        bool,
+        typer.Option(
+            "--cut",
+            help="Shorten the passages of prompts that are too long; else the list is dropped.",
+            rich_help_panel="Prompts",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Folder or hub id whose tokenizer counts, and whose control tokens are defused.",
+            rich_help_panel="Prompts",
+        ),
+    ] = None,
+    prompt: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="Prompt profile, as for rerank.", rich_help_panel="Prompts"
+        ),
+    ] = "rearank",
+    passage_chars: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut passages at this many characters.",
+            show_default="the profile's",
+            rich_help_panel="Prompts",
+        ),
+    ] = None,
+    sft: Annotated[
+        bool, typer.Option("--sft", help="Write answers to imitate instead: rearank train --sft.")
+    ] = False,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="trl (JSON lines) or verl (parquet).")
+    ] = "trl",
+    output: Output = "-",
+) -> None:
+    """Draw many candidate lists per judged query, for training.
+
+    Lists that teach nothing are dropped: without a relevant passage, below --min-initial, or
+    already in ideal order. Statistics go to stderr.
+    """
+    from rearank_cli.cli.augmenting import (
+        check_format,
+        excluded_ids,
+        parse_sizes,
+        renderer,
+        write,
+    )
+    from rearank_cli.collection import open_collection
+    from rearank_cli.formats.files import check_writable, display_name
+    from rearank_cli.formats.trec import group_qrels, read_run
+    from rearank_cli.log import note
+    from rearank_cli.recipes.recipe import load_profile
+    from rearank_cli.reranking.candidates import candidates
+    from rearank_cli.training.augment import Sampling, augment
+    from rearank_cli.training.tally import Tally, report
+
+    check_format(format_, output, sft)
+    check_writable(output)
+    profile = load_profile(prompt)
+    sampling = Sampling(
+        sizes=parse_sizes(window),
+        depth=depth,
+        draws=draws,
+        target=target,
+        order=order,  # type: ignore[arg-type]  # checked by Sampling
+        min_initial=min_initial,
+        min_best=min_best,
+        # Imitating only lists that change would teach to change every list.
+        keep_ideal=sft or keep_ideal,
+        seed=seed,
+    )
+    collection = open_collection(dataset, corpus, queries, qrels)
+    work = candidates(read_run(source), display_name(source), collection, depth)
+    left_out = excluded_ids(exclude_queries) if exclude_queries else set()
+    kept = [each for each in work if each.query.query_id not in left_out]
+    judged = group_qrels(collection.qrels())
+    render = renderer(kept, profile, passage_chars, (model, max_prompt_tokens, cut))
+    tally = Tally()
+    examples = augment(
+        kept, judged, sampling, render.for_imitation if sft else render.for_reward, tally
+    )
+    write(output, format_, examples, tally, target)
+    for line in report(tally, len(work) - len(kept)):
+        note(line)

@@ -1,0 +1,181 @@
+"""`rearank eval`: measure runs against judgements."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rearank_cli.cli.options import Dataset, Output, Qrels
+from rearank_cli.errors import RearankError
+from rearank_cli.evaluation.style import Format, Style, Ties
+from rearank_cli.formats.files import STDIO, check_writable, write_text
+from rearank_cli.formats.trec import read_qrels
+from rearank_cli.records import Qrel
+
+EXAMPLES = """
+Examples:
+
+\b
+  rearank eval runs/bm25.trec -d demo
+  rearank eval runs/*.trec --qrels qrels.txt -m nDCG@10 -m 'RR(rel=2)@10' -m R@100
+  rearank eval runs/rearank.trec --baseline runs/bm25.trec -d demo --diff
+  rearank eval runs/*.trec -d demo --baseline runs/bm25.trec --format latex
+  rearank retrieve -d demo | rearank eval - -d demo
+"""
+
+
+def command(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, also .gz; - is stdin."),
+    ],
+    dataset: Dataset = None,
+    qrels: Qrels = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure",
+            "-m",
+            metavar="MEASURE",
+            help="Any measure of ir_measures, e.g. nDCG@10, RR(rel=2)@10, R@100; repeatable. "
+            "Default: nDCG@10.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Compare every run with this one: differences, wins/ties/losses, paired t-test "
+            "and randomization test (two-sided, Holm's correction over the runs), Cohen's d.",
+        ),
+    ] = None,
+    per_query: Annotated[
+        bool,
+        typer.Option("--per-query", help="Write the values by query instead (tsv, csv, json)."),
+    ] = False,
+    diff: Annotated[
+        bool,
+        typer.Option(
+            "--diff", help="List the queries that gained and lost most against --baseline."
+        ),
+    ] = False,
+    judged_queries_only: Annotated[
+        bool,
+        typer.Option(
+            "--judged-queries-only",
+            help="Average over the judged queries that a run has (trec_eval without -c), instead "
+            "of all judged queries.",
+        ),
+    ] = False,
+    drop_unjudged: Annotated[
+        bool,
+        typer.Option(
+            "--drop-unjudged", help="Drop documents without a judgement (condensed lists)."
+        ),
+    ] = False,
+    ties: Annotated[
+        Ties,
+        typer.Option(
+            help="Order of equal scores: by doc id as trec_eval does, or by the rank column."
+        ),
+    ] = Ties.DOCID,
+    format: Annotated[  # noqa: A002  the option's name
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Default: table on a terminal, tsv elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    digits: Annotated[int, typer.Option(min=0, max=17, help="Decimals; json has all.")] = 4,
+    output: Output = STDIO,
+) -> None:
+    """Measure runs against relevance judgements.
+
+    Values are those of ir_measures and trec_eval. Every judged query counts; a query that a run
+    lacks gets 0 (trec_eval -c). Documents with a relevance of -100 are excluded (BRIGHT).
+    """
+    from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+    from rearank_cli.evaluation.measures import DEFAULT, parse_measures
+    from rearank_cli.evaluation.writing import write_report
+
+    check_writable(output)
+    _check(runs, dataset, qrels, baseline, diff)
+    style = Style(format or _default_format(output, per_query), digits, per_query)
+    sources = label_sources([*([baseline] if baseline and baseline not in runs else []), *runs])
+    request = Request(
+        sources,
+        parse_measures(measure or [DEFAULT]),
+        next((label for label, source in sources.items() if source == baseline), None),
+        judged_queries_only,
+        drop_unjudged,
+        ties,
+    )
+    if diff:
+        style = replace(style, diff=_texts(dataset))
+    judgements = _judgements(dataset, qrels)
+    report = evaluate(request, judgements)
+    origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
+    with write_text(output) as handle:
+        write_report(handle, report, request, origin, style)
+
+
+def _check(
+    runs: list[str], dataset: str | None, qrels: str | None, baseline: str | None, diff: bool
+) -> None:
+    """Raise `RearankError` for options that do not go together."""
+    if qrels is None and dataset is None:
+        raise RearankError(
+            "expected relevance judgements, found neither --qrels nor --dataset",
+            hint="name a file with --qrels FILE or a collection with -d NAME",
+        )
+    if [*runs, baseline if baseline not in runs else None, qrels].count(STDIO) > 1:
+        raise RearankError("expected one input from stdin, found - more than once")
+    if diff and baseline is None:
+        raise RearankError("--diff needs a run to compare with", hint="name it with --baseline RUN")
+
+
+def _default_format(output: str, per_query: bool) -> Format:
+    terminal = output == STDIO and sys.stdout.isatty() and not per_query
+    return Format.TABLE if terminal else Format.TSV
+
+
+def _judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
+    """Read the judgements of a file or a collection, without touching documents."""
+    if qrels is not None and (qrels == STDIO or Path(qrels).exists()) and not Path(qrels).is_dir():
+        return read_qrels(qrels)
+    from rearank_cli.collection import open_collection
+
+    if qrels is None:
+        return open_collection(dataset).qrels()
+    try:
+        collection = open_collection(qrels)
+    except RearankError as error:
+        raise RearankError(
+            f"{qrels}: expected a file or the name of a collection, found neither",
+            hint="--qrels takes judgements in TREC or BEIR form, also .gz, or a name as -d does",
+        ) from error
+    return collection.qrels()
+
+
+def _origin(source: str, judgements: list[Qrel]) -> dict[str, str | None]:
+    """Say which judgements these were, so that others can check that they have the same."""
+    from rearank_cli.evaluation.provenance import file_hash, judgements_hash
+
+    return {
+        "source": source,
+        "sha256": file_hash(source),
+        "sha256_of_sorted_judgements": judgements_hash(judgements),
+    }
+
+
+def _texts(dataset: str | None) -> dict[str, str]:
+    """Return the texts of a collection's queries; none without a collection."""
+    if dataset is None:
+        return {}
+    from rearank_cli.collection import open_collection
+
+    return {query.query_id: query.text for query in open_collection(dataset).queries().values()}

@@ -1,0 +1,161 @@
+"""`rearank retrieve`: the first stage, BM25 over a Lucene index of the collection."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
+from rearank_cli.cli.retrieval import (
+    CorpusFrom,
+    DatasetArgument,
+    Language,
+    Threads,
+    Verbose,
+    one_corpus,
+    one_name,
+)
+from rearank_cli.errors import RearankError
+from rearank_cli.formats.files import check_writable
+from rearank_cli.log import note
+
+EXAMPLES = """\b
+Examples:
+  rearank retrieve demo
+  rearank retrieve -d demo --hits 20 -o runs/demo.bm25.trec
+  rearank retrieve vaswani > runs/vaswani.bm25.trec
+  rearank retrieve --corpus docs.jsonl --queries topics.tsv --rm3 -o run.trec
+  rearank retrieve beir/nfcorpus/test --index beir-v1.0.0-nfcorpus.flat -o run.trec
+  rearank retrieve beir/arguana --exclude-self --hits 1000 -o run.trec
+"""
+EXPANSION = "Query expansion"
+EXCLUSION = "Exclusion"
+
+
+def command(
+    name: DatasetArgument = None,
+    dataset: Dataset = None,
+    corpus: Corpus = None,
+    corpus_from: CorpusFrom = None,
+    queries: Queries = None,
+    query_field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Fields of structured queries, such as title,description.",
+            rich_help_panel="Collection",
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="Search this prebuilt index, or this folder, instead of our own index.",
+            rich_help_panel="Collection",
+        ),
+    ] = None,
+    hits: Annotated[int, typer.Option(min=1, help="How many documents per query.")] = 100,
+    k1: Annotated[float, typer.Option(min=0, help="BM25: how fast repeated terms saturate.")] = 0.9,
+    b: Annotated[float, typer.Option(min=0, max=1, help="BM25: weight of the length.")] = 0.4,
+    rm3: Annotated[
+        bool, typer.Option("--rm3", help="Expand queries by RM3.", rich_help_panel=EXPANSION)
+    ] = False,
+    rocchio: Annotated[
+        bool,
+        typer.Option("--rocchio", help="Expand queries by Rocchio.", rich_help_panel=EXPANSION),
+    ] = False,
+    fb_terms: Annotated[
+        int, typer.Option(min=1, help="Terms that are added.", rich_help_panel=EXPANSION)
+    ] = 10,
+    fb_docs: Annotated[
+        int, typer.Option(min=1, help="Documents they come from.", rich_help_panel=EXPANSION)
+    ] = 10,
+    rm3_weight: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="RM3: weight of the original query.", rich_help_panel=EXPANSION
+        ),
+    ] = 0.5,
+    rocchio_alpha: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Rocchio: weight of the original query.", rich_help_panel=EXPANSION
+        ),
+    ] = 1.0,
+    rocchio_beta: Annotated[
+        float,
+        typer.Option(min=0, help="Rocchio: weight of the feedback.", rich_help_panel=EXPANSION),
+    ] = 0.75,
+    exclude_self: Annotated[
+        bool,
+        typer.Option(
+            "--exclude-self",
+            help="Drop the document whose id is the query's (ArguAna, Quora).",
+            rich_help_panel=EXCLUSION,
+        ),
+    ] = False,
+    exclude: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Drop these: lines of query_id and doc_id. BRIGHT's own are dropped anyway.",
+            rich_help_panel=EXCLUSION,
+        ),
+    ] = None,
+    language: Language = "en",
+    threads: Threads = None,
+    tag: Annotated[
+        str | None,
+        typer.Option(help="Name of the run.", show_default="bm25, bm25+rm3 or bm25+rocchio"),
+    ] = None,
+    verbose: Verbose = False,
+    output: Output = "-",
+) -> None:
+    """Find the documents of each query that share its words (BM25), as a TREC run.
+
+    The index is built on first use and kept in the cache folder.
+    """
+    from rearank_cli.collection import open_collection
+    from rearank_cli.formats.exclusions import read_exclusions
+    from rearank_cli.formats.trec import write_run
+    from rearank_cli.lucene.bm25 import Rm3, Rocchio, Search, merged, search
+    from rearank_cli.lucene.choosing import choose_index
+    from rearank_cli.lucene.index import Indexing
+    from rearank_cli.lucene.languages import check_language
+
+    if rm3 and rocchio:
+        raise RearankError("expected one expansion, found two: --rm3 and --rocchio")
+    begun = time.monotonic()
+    # Whatever can fail on bad input fails here, before Java starts.
+    check_language(language)
+    check_writable(output)
+    fields = [field.strip() for field in (query_field or "").split(",") if field.strip()]
+    collection = open_collection(
+        one_name(name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
+    )
+    topics = collection.queries()
+    excluded = merged(collection.excluded(), read_exclusions(exclude) if exclude else {})
+    how = Indexing(language, threads or os.cpu_count() or 1, verbose)
+    feedback: Rm3 | Rocchio | None = Rm3(fb_terms, fb_docs, rm3_weight) if rm3 else None
+    if rocchio:
+        feedback = Rocchio(fb_terms, fb_docs, rocchio_alpha, rocchio_beta)
+    run = search(
+        choose_index(collection, index, how),
+        topics,
+        Search(
+            hits=hits,
+            k1=k1,
+            b=b,
+            expansion=feedback,
+            language=language,
+            exclude_self=exclude_self,
+            excluded=excluded,
+            threads=how.threads,
+            verbose=verbose,
+        ),
+        tag,
+    )
+    write_run(output, run)
+    lines = sum(map(len, run.rankings.values()))
+    note(f"{len(topics)} queries, {lines} hits, {time.monotonic() - begun:.1f} s")

@@ -1,0 +1,1 @@
+"""Text files in and out: runs, judgements, topics, documents, and how files are written."""

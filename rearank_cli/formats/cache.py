@@ -1,0 +1,76 @@
+"""Where finished work is kept: one folder, `REARANK_CACHE_DIR` or the user's cache directory."""
+
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rearank_cli.errors import RearankError
+from rearank_cli.formats.files import reason
+from rearank_cli.log import note
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return a folder inside the cache, created if need be.
+
+    `REARANK_CACHE_DIR` wins, then `$XDG_CACHE_HOME/rearank`, then `~/.cache/rearank`.
+    Raises `RearankError` when it cannot be created.
+    """
+    home = os.environ.get("REARANK_CACHE_DIR")
+    if home:
+        base = Path(home)
+    else:
+        xdg = os.environ.get("XDG_CACHE_HOME")
+        base = (Path(xdg) if xdg else Path.home() / ".cache") / "rearank"
+    folder = base.joinpath(*parts)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RearankError(
+            f"{folder}: the cache folder cannot be created: {reason(error)}",
+            hint="set REARANK_CACHE_DIR to a folder that you may write to",
+        ) from error
+    return folder
+
+
+@contextmanager
+def building(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `target` if the block succeeds, else disappears.
+
+    An interrupted build is therefore never taken for a finished one. When another process
+    finishes the same target first, its result stands and ours is dropped.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        try:
+            scratch.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let one process at a time make `target`; what a killed one left behind is removed.
+
+    The lock is the operating system's and dies with its owner, so that scratch folders found
+    under it belong to nobody.
+    """
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note(f"waiting for another process that makes {target}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+        yield

@@ -1,0 +1,173 @@
+"""TREC files: the only reader and writer of runs and qrels; topics are read beside it."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from rearank_cli.errors import RearankError
+from rearank_cli.formats.files import display_name, read_lines, write_text
+from rearank_cli.formats.topics import read_queries
+from rearank_cli.log import warn
+from rearank_cli.records import Qrel, Ranking, Run
+
+__all__ = ["group_qrels", "read_qrels", "read_queries", "read_run", "write_run"]
+
+Source = str | os.PathLike[str]
+T = TypeVar("T")
+
+RUN_LINE = "query_id Q0 doc_id rank score tag"
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def read_run(source: Source) -> Run:
+    """Read a run: per query the doc ids by falling score, equal scores by the rank column.
+
+    Lines are taken apart from both ends, so that a doc id may hold spaces. Raises `RearankError`
+    with `path:line` for anything that is not a run; warns once when ranks contradict scores.
+    """
+    name = display_name(source)
+    by_query: dict[str, dict[str, tuple[float, int]]] = {}
+    tag = ""
+    for number, line in read_lines(source):
+        if not line.strip():
+            continue
+        query_id, doc_id, rank, score, tag = _run_fields(name, number, line)
+        hits = by_query.setdefault(query_id, {})
+        if doc_id in hits:
+            raise RearankError(
+                f"{name}:{number}: doc id {doc_id} is there twice for query {query_id}",
+                hint="a run names each document once per query; remove one of the two lines",
+            )
+        hits[doc_id] = (score, rank)
+    if not by_query:
+        raise RearankError(f"{name}: expected a run, found no lines", hint=f"a line is: {RUN_LINE}")
+    return _ordered(name, by_query, tag)
+
+
+def _run_fields(name: str, number: int, line: str) -> tuple[str, str, int, float, str]:
+    try:
+        query_id, _, rest = line.split(None, 2)
+        doc_id, rank, score, tag = rest.rsplit(None, 3)
+    except ValueError:
+        raise RearankError(
+            f"{name}:{number}: expected 6 columns ({RUN_LINE}), found {len(line.split())}",
+        ) from None
+    value = _parsed(float, score)
+    if value is None or not math.isfinite(value):
+        raise RearankError(
+            f"{name}:{number}: expected a finite number as score (column 5), found {score!r}"
+        )
+    place = _parsed(int, rank)
+    if place is None:
+        raise RearankError(
+            f"{name}:{number}: expected a whole number as rank (column 4), found {rank!r}"
+        )
+    return query_id, doc_id, place, value, tag
+
+
+def _parsed(kind: Callable[[str], T], text: str) -> T | None:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: str) -> Run:
+    rankings: dict[str, Ranking] = {}
+    scores: dict[str, tuple[float, ...]] = {}
+    contradicting = []
+    for query_id, hits in by_query.items():
+        order = sorted(hits, key=lambda doc_id: (-hits[doc_id][0], hits[doc_id][1]))
+        ranks = [hits[doc_id][1] for doc_id in order]
+        if any(above > below for above, below in zip(ranks, ranks[1:], strict=False)):
+            contradicting.append(query_id)
+        rankings[query_id] = tuple(order)
+        scores[query_id] = tuple(hits[doc_id][0] for doc_id in order)
+    if contradicting:
+        warn_of_ranks(name, len(contradicting), contradicting[0])
+    return Run(rankings, scores, tag)
+
+
+def warn_of_ranks(name: str, count: int, first: str) -> None:
+    """Warn that the ranks of `count` queries contradict the scores."""
+    warn(
+        f"{name}: the rank column contradicts the scores in {count} queries "
+        f"(first: {first}); the scores count"
+    )
+
+
+def write_run(target: Source, run: Run) -> None:
+    """Write a run whole or not at all, with its own scores (6 decimals) and ranks from 1.
+
+    Raises `RearankError` for a tag that is no single word.
+    """
+    if not re.fullmatch(r"\S+", run.tag):
+        raise RearankError(f"expected a run tag without spaces, found {run.tag!r}")
+    with write_text(target) as handle:
+        for query_id, ranking in run.rankings.items():
+            scored = zip(ranking, run.scores[query_id], strict=True)
+            for rank, (doc_id, score) in enumerate(scored, 1):
+                shown = f"{score:.0f}" if score == int(score) else f"{score:.6f}"
+                handle.write(f"{query_id} Q0 {doc_id} {rank} {shown} {run.tag}\n")
+
+
+# --- qrels ------------------------------------------------------------------------------------
+
+
+def read_qrels(source: Source) -> list[Qrel]:
+    """Read judgements in TREC (`query_id 0 doc_id relevance`) or BEIR TSV (with header) form.
+
+    Raises `RearankError` with `path:line` for anything else, and for a file without judgements.
+    """
+    name = display_name(source)
+    qrels = [
+        _qrel(name, number, line)
+        for number, line in read_lines(source)
+        if line.strip() and not _is_beir_header(number, line)
+    ]
+    if not qrels:
+        raise RearankError(
+            f"{name}: expected relevance judgements, found no lines",
+            hint="a line is: query_id 0 doc_id relevance",
+        )
+    return qrels
+
+
+def _is_beir_header(number: int, line: str) -> bool:
+    return number == 1 and line.lower().split() == ["query-id", "corpus-id", "score"]
+
+
+def _qrel(name: str, number: int, line: str) -> Qrel:
+    fields = line.split("\t") if line.count("\t") == 2 else _trec_qrel_fields(line)
+    if len(fields) != 3:
+        raise RearankError(
+            f"{name}:{number}: expected 4 columns (query_id 0 doc_id relevance) or 3 separated by "
+            f"tabs (query-id corpus-id score), found {len(line.split())}",
+        )
+    query_id, doc_id, relevance = fields
+    grade = _parsed(int, relevance)
+    if grade is None:
+        raise RearankError(
+            f"{name}:{number}: expected a whole number as relevance, found {relevance!r}"
+        )
+    return Qrel(query_id, doc_id, grade)
+
+
+def _trec_qrel_fields(line: str) -> list[str]:
+    """Take a TREC judgement apart from both ends, so that a doc id may hold spaces."""
+    if len(line.split()) < 4:
+        return []
+    query_id, _, rest = line.split(None, 2)
+    return [query_id, *rest.rsplit(None, 1)]
+
+
+def group_qrels(qrels: Iterable[Qrel]) -> dict[str, dict[str, int]]:
+    """Return relevance by query id and doc id."""
+    grouped: dict[str, dict[str, int]] = {}
+    for qrel in qrels:
+        grouped.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+    return grouped

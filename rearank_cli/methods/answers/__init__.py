@@ -1,0 +1,1 @@
+"""From a completion to an answer: one pure reader per kind."""

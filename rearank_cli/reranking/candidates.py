@@ -1,0 +1,81 @@
+"""From a run and a collection to what the reranker needs, with every id accounted for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Passage, Query, Run
+from rearank_cli.reranking.reranker import Candidates
+
+SHOWN = 3
+
+
+class Texts(Protocol):
+    """Where the texts come from: a `Collection` is one."""
+
+    @property
+    def name(self) -> str:
+        """The name for messages."""
+        ...
+
+    def queries(self) -> Mapping[str, Query]:
+        """Return all queries by id."""
+        ...
+
+    def passages(self, doc_ids: set[str]) -> Mapping[str, Passage]:
+        """Return the passages of these ids, as far as there are any."""
+        ...
+
+
+def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidates]:
+    """Join the first `depth` hits of every query of a run with their texts.
+
+    `source` is the run's name for messages. Raises `RearankError` naming the query and document
+    ids of the run that the collection does not have.
+    """
+    queries = texts.queries()
+    place = f"in {texts.name}" if texts.name else "in the collection"
+    strangers = [query_id for query_id in run.rankings if query_id not in queries]
+    if strangers:
+        raise RearankError(
+            f"{source}: {_named(strangers, 'query', 'queries')} not {place}",
+            hint="is the run of another collection? -d or --queries names the one to use",
+        )
+    wanted = {doc_id for ranking in run.rankings.values() for doc_id in ranking[:depth]}
+    passages = texts.passages(wanted)
+    lost = [
+        f"{doc_id} (query {query_id})"
+        for query_id, ranking in run.rankings.items()
+        for doc_id in ranking[:depth]
+        if doc_id not in passages
+    ]
+    if lost:
+        raise RearankError(
+            f"{source}: {_named(lost, 'document', 'documents')} not {place}",
+            hint="is the run of another collection? -d or --corpus names the one to use",
+        )
+    return [
+        Candidates(queries[query_id], ranking, passages)
+        for query_id, ranking in run.rankings.items()
+    ]
+
+
+def cut_passages(work: Sequence[Candidates], cut: Callable[[str], str]) -> list[Candidates]:
+    """Return the same work with every passage's text cut; each passage is cut once."""
+    shared: dict[int, dict[str, Passage]] = {}
+    made = []
+    for item in work:
+        passages = shared.get(id(item.passages))
+        if passages is None:
+            passages = {
+                doc_id: passage._replace(text=cut(passage.text))
+                for doc_id, passage in item.passages.items()
+            }
+            shared[id(item.passages)] = passages
+        made.append(item._replace(passages=passages))
+    return made
+
+
+def _named(ids: list[str], one: str, many: str) -> str:
+    shown = ", ".join(ids[:SHOWN]) + (", …" if len(ids) > SHOWN else "")
+    return f"{one} {shown} is" if len(ids) == 1 else f"{len(ids)} {many} are ({shown})"
