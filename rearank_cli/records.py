@@ -4,9 +4,11 @@ Records are immutable. Field names are those of ir_measures where it has the sam
 ours are accepted by it unconverted.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from rearank_cli.errors import RearankError
 
 Ranking = tuple[str, ...]
 """Doc ids of one query, best first, each at most once."""
@@ -84,11 +86,94 @@ Prompt = tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is drawn: at most `max_tokens` tokens; temperature 0 is greedy.
+
+    The other numbers are vLLM's, and their defaults leave the model's distribution as it is:
+    `top_k` 0 and `top_p` 1 keep every token. All of them are said in every request, so that the
+    defaults of a server or a model never change an answer. Raises `RearankError` for numbers that
+    cannot work.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.max_tokens < 1:
+            raise RearankError(f"expected max_tokens to be at least 1, found {self.max_tokens}")
+        for name, ok, wanted in (
+            ("temperature", self.temperature >= 0, "0 or more"),
+            ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
+            ("top_k", self.top_k >= 0, "0 or more"),
+            ("min_p", 0 <= self.min_p <= 1, "from 0 to 1"),
+            ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
+        ):
+            if not ok:
+                raise RearankError(f"expected {name} to be {wanted}, found {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an engine is asked.
+
+    `prompt` is a chat, or a plain text that the model continues; `chat_template` are switches of
+    the model's own template. With `choices`, the log-probabilities of these strings as the first
+    token of the answer are wanted; with `continuation`, those of the tokens of a text that is put
+    behind the prompt, and nothing is generated. `sample` tells apart answers to one prompt that
+    are drawn several times.
+    """
+
+    prompt: Prompt | str
+    sampling: Sampling
+    chat_template: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+    continuation: str = ""
+    sample: int = 0
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything but the prompt that an engine's answer depends on.
+
+        What has its default is left out where it was not there from the beginning, so that
+        answers kept by earlier versions are found.
+        """
+        sampling = asdict(self.sampling)
+        for name, default in _LATER_SAMPLING.items():
+            if sampling[name] == default:
+                del sampling[name]
+        if not self.sampling.temperature:
+            sampling["seed"] = 0
+        extra = {"choices": self.choices, "continuation": self.continuation, "sample": self.sample}
+        return {
+            **sampling,
+            "chat_template": dict(self.chat_template),
+            **{name: value for name, value in extra.items() if value},
+        }
+
+
+_LATER_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+
+
+class TokenScore(NamedTuple):
+    """A token of a continuation and its natural log-probability."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """What an engine returns for one prompt.
+    """What an engine returns for one request.
 
     `reasoning` is filled only by servers that deliver it apart from the answer;
-    `finish_reason` is `stop` or `length` (cut at the token limit).
+    `finish_reason` is `stop` or `length` (cut at the token limit). `choices` holds the natural
+    log-probabilities of the strings that the request asked about, `tokens` those of its
+    continuation. `seconds` is how long a ready engine took.
     """
 
     text: str
@@ -97,6 +182,9 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached: bool = False
+    choices: Mapping[str, float] = field(default_factory=dict)
+    tokens: tuple[TokenScore, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,27 +217,3 @@ class Permutation:
     reasoning: str = ""
     answer: str = ""
     flaws: Flaws = field(default_factory=Flaws)
-
-
-class Engine(Protocol):
-    """A language model. Opened once, asked many times at once, closed once.
-
-    `reserved` are the strings that the model's tokenizer reads as control tokens; text that is
-    data must not contain them. `capacity` is how many prompts in flight keep the engine full.
-    """
-
-    @property
-    def reserved(self) -> Sequence[str]: ...  # noqa: D102  described above
-
-    @property
-    def capacity(self) -> int: ...  # noqa: D102  described above
-
-    async def open(self) -> None:
-        """Get ready; raise `EngineError` when that fails."""
-
-    async def generate(self, prompt: Prompt) -> Completion:
-        """Complete one prompt; raise `PromptTooLong` or `EngineError`."""
-        ...
-
-    async def close(self) -> None:
-        """Free everything; safe after a failed `open` and when called twice."""

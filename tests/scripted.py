@@ -2,9 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from rearank_cli.records import Completion, Passage, Prompt, Query
+from rearank_cli.engines.base import Ability
+from rearank_cli.records import Completion, Passage, Prompt, Query, Request
 
 SHOWN = re.compile(r"^\[(\d+)\] (.*)$", re.DOTALL)
 
@@ -29,23 +31,34 @@ class ScriptedEngine:
     """Answers with `script(prompt)` after `seconds(prompt)`; notes how it was used."""
 
     reserved: Sequence[str] = ()
+    kv_tokens = 0
+    abilities: frozenset[Ability] = frozenset(("chat", "text"))
 
     def __init__(
         self,
         script: Callable[[Prompt], str | Completion] = by_number,
         seconds: Callable[[Prompt], float] = lambda prompt: 0.0,
         capacity: int = 8,
+        **identity: Any,
     ) -> None:
+        self._identity = {"model": "scripted", **identity}
+        self.requests: list[Request] = []
         self.script = script
         self.seconds = seconds
         self.capacity = capacity
         self.prompts: list[Prompt] = []
         self.in_flight = self.peak = self.opened = self.closed = 0
 
+    def identity(self) -> Mapping[str, Any]:
+        return self._identity
+
     async def open(self) -> None:
         self.opened += 1
 
-    async def generate(self, prompt: Prompt) -> Completion:
+    async def complete(self, request: Request) -> Completion:
+        prompt = request.prompt
+        assert not isinstance(prompt, str), "scripts read chats"
+        self.requests.append(request)
         self.prompts.append(prompt)
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)

@@ -7,24 +7,26 @@ from typing import Any
 import pytest
 from scripted import ScriptedEngine
 
-from rearank_cli.engines.base import EngineSettings, Model, Sampling
-from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.base import EngineSettings, Model
+from rearank_cli.engines.cached import CachedEngine, request_key
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import EngineError, RearankError
-from rearank_cli.records import Completion, Message, Prompt
+from rearank_cli.records import Completion, Message, Prompt, Request, Sampling
 
 PROMPT: Prompt = (Message("user", "hello – 你好"),)
+SAMPLING = Sampling(100)
 ANSWER = Completion("text", "thoughts", "length", 12, 34)
 
 
 def ask(
-    store: Path, engine: ScriptedEngine, prompts: list[Prompt], **identity: Any
+    store: Path, engine: ScriptedEngine, prompts: list[Prompt]
 ) -> list[Completion]:
     async def main() -> list[Completion]:
-        cached = CachedEngine(engine, Store(store), {"model": "m", **identity})
+        cached = CachedEngine(engine, Store(store))
         try:
             await cached.open()
-            return list(await asyncio.gather(*map(cached.generate, prompts)))
+            requests = [Request(prompt, SAMPLING) for prompt in prompts]
+            return list(await asyncio.gather(*map(cached.complete, requests)))
         finally:
             await cached.close()
 
@@ -53,9 +55,11 @@ def test_many_windows_that_miss_start_the_engine_once(tmp_path: Path) -> None:
     assert (engine.opened, engine.closed, len(engine.prompts)) == (1, 1, 20)
 
 
-def settings(**changes: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {"model": Model("m", "/m", "r1"), "sampling": Sampling(100)}
-    return EngineSettings(**{**values, **changes}).identity()
+def key(**changes: Any) -> bytes:
+    """Return the key of a request, with changes to the engine's settings or to the request."""
+    values: dict[str, Any] = {"model": Model("m", "/m", "r1"), "sampling": SAMPLING, **changes}
+    asked = {name: values.pop(name) for name in ("sampling", "chat_template") if name in values}
+    return request_key(EngineSettings(**values).identity(), Request(PROMPT, **asked))
 
 
 @pytest.mark.parametrize(
@@ -65,29 +69,30 @@ def settings(**changes: Any) -> dict[str, Any]:
         {"model": Model("m", "/m", "r2")},
         {"sampling": Sampling(101)},
         {"sampling": Sampling(100, temperature=0.5)},
+        {"sampling": Sampling(100, repetition_penalty=1.05)},
         {"adapter": Model("a", "/a", "a1")},
         {"chat_template": {"enable_thinking": True}},
         {"engine_args": {"quantization": "fp8"}},
     ],
 )
 def test_whatever_determines_the_answer_is_in_the_key(changes: dict[str, Any]) -> None:
-    assert settings(**changes) != settings()
+    assert key(**changes) != key()
 
 
 def test_what_does_not_determine_the_answer_is_not_in_the_key() -> None:
-    assert settings(engine_args={"tensor_parallel_size": 4, "max_num_seqs": 9}) == settings()
-    assert settings(sampling=Sampling(100, seed=7)) == settings()
-    assert settings(model=Model("m", "/elsewhere", "r1")) == settings()
+    assert key(engine_args={"tensor_parallel_size": 4, "max_num_seqs": 9}) == key()
+    assert key(sampling=Sampling(100, seed=7)) == key()
+    assert key(model=Model("m", "/elsewhere", "r1")) == key()
 
 
 def test_the_key_depends_on_roles_and_turns(tmp_path: Path) -> None:
-    cached = CachedEngine(ScriptedEngine(), Store(tmp_path / "s"), {})
+    cached = CachedEngine(ScriptedEngine(), Store(tmp_path / "s"))
     prompts: list[Prompt] = [
         (Message("user", "ab"),),
         (Message("system", "ab"),),
         (Message("user", "a"), Message("user", "b")),
     ]
-    assert len({cached.key(prompt) for prompt in prompts}) == 3
+    assert len({cached.key(Request(prompt, SAMPLING)) for prompt in prompts}) == 3
 
 
 def test_a_failure_is_not_stored(tmp_path: Path) -> None:

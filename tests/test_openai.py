@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from rearank_cli.engines import openai
-from rearank_cli.engines.base import EngineSettings, Model, Sampling
+from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.openai import OpenAIEngine
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
-from rearank_cli.records import Completion, Message
+from rearank_cli.records import Completion, Message, Request, Sampling
 
 URL = "http://host/v1"
 PROMPT = (Message("user", "hello"),)
@@ -47,13 +47,12 @@ class Server:
 
 def ask(handler: Handler, urls: tuple[str, ...] = (URL,), **options: Any) -> Completion:
     async def main() -> Completion:
-        settings = EngineSettings(
-            Model(options.pop("model", "m")), Sampling(50), options.pop("template", {})
-        )
+        settings = EngineSettings(Model(options.pop("model", "m")))
+        request = Request(PROMPT, Sampling(50), options.pop("template", {}))
         engine = OpenAIEngine(settings, urls, transport=httpx.MockTransport(handler), **options)
         try:
             await engine.open()
-            return await engine.generate(PROMPT)
+            return await engine.complete(request)
         finally:
             await engine.close()
 

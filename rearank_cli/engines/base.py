@@ -1,10 +1,14 @@
 """What every engine needs to know."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from rearank_cli.errors import RearankError
+from rearank_cli.records import Completion, Request
+
+Ability = Literal["chat", "text", "choices", "continuation"]
+"""What a request may ask for: messages, plain text, log-probabilities of a first token, or of a
+text behind the prompt."""
 
 # Engine arguments that say where and how fast vLLM computes, not what; all others may change an
 # answer and so belong to the key of a cached one.
@@ -31,49 +35,63 @@ class Model:
     reserved: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How an answer is drawn: at most `max_tokens` tokens; temperature 0 is greedy."""
+class Engine(Protocol):
+    """A language model. Opened once, asked many times at once, closed once.
 
-    max_tokens: int
-    temperature: float = 0.0
-    seed: int = 0
+    `reserved` are the strings that the model's tokenizer reads as control tokens; text that is
+    data must not contain them. `capacity` is how many requests in flight keep the engine full, all
+    its replicas together, and `kv_tokens` how many tokens of prompts and answers its cache of keys
+    and values holds (0 where that is not known). Both may change when the engine has been opened.
+    `abilities` say what it can do.
+    """
 
-    def __post_init__(self) -> None:
-        """Raise `RearankError` for numbers that cannot work."""
-        if self.max_tokens < 1:
-            raise RearankError(f"expected --max-tokens to be at least 1, found {self.max_tokens}")
-        if not self.temperature >= 0:
-            raise RearankError(f"expected --temperature to be 0 or more, found {self.temperature}")
+    @property
+    def reserved(self) -> Sequence[str]: ...  # noqa: D102  described above
+
+    @property
+    def capacity(self) -> int: ...  # noqa: D102  described above
+
+    @property
+    def kv_tokens(self) -> int: ...  # noqa: D102  described above
+
+    @property
+    def abilities(self) -> frozenset[Ability]: ...  # noqa: D102  described above
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what its answers depend on beside the request, for the key of a stored answer."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready; raise `EngineError` when that fails."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; raise `PromptTooLong` or `EngineError`."""
+        ...
+
+    async def close(self) -> None:
+        """Free everything; safe after a failed `open` and when called twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Which model to ask, and how.
 
-    `chat_template` are switches of the model's chat template, `adapter` is a LoRA adapter,
-    `engine_args` are vLLM's own arguments; `verbose` lets the engine's log through, and `tell`
-    hears what a starting engine is doing.
+    `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments; `verbose` lets the
+    engine's log through, and `tell` hears what a starting engine is doing.
     """
 
     model: Model
-    sampling: Sampling
-    chat_template: Mapping[str, Any] = field(default_factory=dict)
     adapter: Model | None = None
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     tell: Callable[[str], None] = lambda text: None
 
     def identity(self) -> dict[str, Any]:
-        """Return everything but the prompt that determines an answer, as a cache key."""
+        """Return what answers depend on beside the request, for the key of a stored answer."""
         return {
             "model": self.model.name,
             "revision": self.model.revision,
             "adapter": self.adapter.revision if self.adapter else "",
-            "max_tokens": self.sampling.max_tokens,
-            "temperature": self.sampling.temperature,
-            "seed": self.sampling.seed if self.sampling.temperature else 0,
-            "chat_template": dict(self.chat_template),
             "engine_args": {
                 name: value for name, value in self.engine_args.items() if name not in OPERATIONAL
             },

@@ -1,13 +1,15 @@
 """What a reranking would take, found out without a model: for `rerank --dry-run` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from rearank_cli.engines.base import EngineSettings
-from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.cached import request_key
+from rearank_cli.engines.store import Store
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.errors import PromptTooLong
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 
 class DryEngine:
@@ -18,18 +20,24 @@ class DryEngine:
     """
 
     capacity = 1
+    kv_tokens = 0
+    abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
 
-    def __init__(self, settings: EngineSettings, cache: CachedEngine | None) -> None:
-        """Load the tokenizer of a model in this process."""
+    def __init__(self, settings: EngineSettings, store: Store | None) -> None:
+        """Load the tokenizer of a model in this process; without a store nothing is known."""
+        self._identity = settings.identity()
         self.calls = self.known = self.prompt_tokens = 0
         self.reserved: Sequence[str] = settings.model.reserved
-        self._cache = cache
-        self._answer = settings.sampling.max_tokens
+        self._store = store
         self.tokens: PromptTokens | None = None
         if settings.model.location:
-            self.tokens = PromptTokens(settings.model, settings.chat_template)
+            self.tokens = PromptTokens(settings.model)
             limit = settings.engine_args.get("max_model_len")
             self._context = int(limit or self.tokens.context)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what the answers of the real engine depend on."""
+        return self._identity
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -37,11 +45,11 @@ class DryEngine:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def generate(self, prompt: Prompt) -> Completion:
-        """Count a prompt; raise `PromptTooLong` where the model would."""
-        known = self._cache.known(prompt) if self._cache else None
-        tokens = self.tokens.count(prompt) if self.tokens else 0
-        room = self._context - self._answer if self.tokens else 0
+    async def complete(self, request: Request) -> Completion:
+        """Count a request; raise `PromptTooLong` where the model would."""
+        known = self._store.get(request_key(self._identity, request)) if self._store else None
+        tokens = self.tokens.count(request) if self.tokens else 0
+        room = self._context - request.sampling.max_tokens if self.tokens else 0
         if tokens > room:
             raise PromptTooLong(tokens, max(room, 0))
         self.calls += 1

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 
-from rearank_cli.engines.base import EngineSettings
+from rearank_cli.engines.base import Ability, EngineSettings
 from rearank_cli.engines.servers import Server, Servers
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 API_KEYS = ("REARANK_API_KEY", "OPENAI_API_KEY")
 # Requests in flight per server; vLLM's own default for requests in one batch.
@@ -43,6 +43,8 @@ class OpenAIEngine:
     The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `transport` is for tests.
     """
 
+    abilities: frozenset[Ability] = frozenset(("chat",))
+    kv_tokens = 0
     reserved: Sequence[str] = ()  # a server does not tell; `text.STRUCTURE` covers common ones
 
     def __init__(
@@ -63,6 +65,10 @@ class OpenAIEngine:
         self._client: httpx.AsyncClient | None = None
         self._context = 0
         self.capacity = PER_SERVER * len(urls)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what answers depend on beside the request."""
+        return self._settings.identity()
 
     async def open(self) -> None:
         """See that the servers are there and serve the model.
@@ -106,8 +112,8 @@ class OpenAIEngine:
         self._context = int(served.get(self._name) or self._context)
         return ""
 
-    async def generate(self, prompt: Prompt) -> Completion:
-        """Complete one prompt, trying again where that can help.
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request, trying again where that can help.
 
         Raises `PromptTooLong`, or `EngineError` for what no repetition cures or when the
         deadline has passed.
@@ -116,7 +122,7 @@ class OpenAIEngine:
         for attempt in itertools.count():
             with self._servers.lend() as server:
                 try:
-                    completion = await self._try(server, prompt)
+                    completion = await self._try(server, request)
                     self._servers.answered(server)
                     break
                 except _Retry as error:
@@ -129,17 +135,17 @@ class OpenAIEngine:
                     f"no answer within {self._deadline:.0f} s; last try: {failure}"
                 ) from failure
             await asyncio.sleep(pause)
-        room = self._context - self._settings.sampling.max_tokens
+        room = self._context - request.sampling.max_tokens
         if self._context and completion.prompt_tokens > room:
             # The server has cut the answer's length to what was left; so would not we.
             raise PromptTooLong(completion.prompt_tokens, room)
         return completion
 
-    async def _try(self, server: Server, prompt: Prompt) -> Completion:
-        assert self._client is not None, "open comes before generate"
+    async def _try(self, server: Server, request: Request) -> Completion:
+        assert self._client is not None, "open comes before complete"
         try:
             reply = await self._client.post(
-                f"{server.url}/chat/completions", json=self._body(server, prompt)
+                f"{server.url}/chat/completions", json=self._body(server, request)
             )
         except httpx.HTTPError as error:
             raise _Retry(f"{server.url}: {_said(error)}") from error
@@ -150,26 +156,27 @@ class OpenAIEngine:
                 sick=reply.status_code != 429,
             )
         if reply.status_code != 200:
-            raise _refusal(server, reply, self._context - self._settings.sampling.max_tokens)
+            raise _refusal(server, reply, self._context - request.sampling.max_tokens)
         try:
             return _completion(reply.json())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise _Retry(f"{server.url}: expected a chat completion, found other data") from error
 
-    def _body(self, server: Server, prompt: Prompt) -> dict[str, Any]:
-        sampling = self._settings.sampling
+    def _body(self, server: Server, request: Request) -> dict[str, Any]:
+        assert not isinstance(request.prompt, str), "this engine has no ability for plain text"
+        sampling = request.sampling
         # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
         limit = "max_completion_tokens" if _OPENAI in server.url else "max_tokens"
         body: dict[str, Any] = {
             "model": self._name,
-            "messages": [message._asdict() for message in prompt],
+            "messages": [message._asdict() for message in request.prompt],
             "temperature": sampling.temperature,
             limit: sampling.max_tokens,
         }
         if sampling.temperature:
             body["seed"] = sampling.seed
-        if self._settings.chat_template and _OPENAI not in server.url:
-            body["chat_template_kwargs"] = dict(self._settings.chat_template)
+        if request.chat_template and _OPENAI not in server.url:
+            body["chat_template_kwargs"] = dict(request.chat_template)
         return body
 
     async def close(self) -> None:

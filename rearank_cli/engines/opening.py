@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rearank_cli.engines.base import EngineSettings
+from rearank_cli.engines.base import Engine, EngineSettings
 from rearank_cli.engines.cached import CachedEngine
 from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
-from rearank_cli.records import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,12 @@ def make_engine(settings: EngineSettings, where: Where) -> Engine:
         from rearank_cli.engines.vllm import VllmEngine
 
         engine = VllmEngine(settings)
-    return CachedEngine(engine, Store(), settings.identity()) if where.cache else engine
+    return CachedEngine(engine, Store()) if where.cache else engine
 
 
 def make_dry_engine(settings: EngineSettings, where: Where) -> DryEngine:
     """Return the engine that only counts, with the cache that the real one would use."""
-    engine = make_engine(settings, where)
-    return DryEngine(settings, engine if isinstance(engine, CachedEngine) else None)
+    return DryEngine(settings, Store() if where.cache else None)
 
 
 def check_urls(urls: Sequence[str]) -> list[str]:

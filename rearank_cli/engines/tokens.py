@@ -1,23 +1,29 @@
 """Counting the tokens of a prompt, as the model's own chat template and tokenizer make them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.models import hub_files
 from rearank_cli.errors import RearankError
-from rearank_cli.records import Prompt
+from rearank_cli.records import Request
 
 
-def encode(tokenizer: Any, prompt: Prompt, chat_template: Mapping[str, Any]) -> list[int]:
-    """Return the tokens of a prompt, up to and with the beginning of the model's turn."""
+def encode(tokenizer: Any, request: Request) -> list[int]:
+    """Return the tokens of a request's prompt.
+
+    Those of a chat go up to and with the beginning of the model's turn. A plain text gets what
+    the tokenizer puts in front of every text.
+    """
+    if isinstance(request.prompt, str):
+        return list(tokenizer(request.prompt)["input_ids"])
     encoded = tokenizer.apply_chat_template(
-        [message._asdict() for message in prompt],
+        [message._asdict() for message in request.prompt],
         add_generation_prompt=True,
         return_dict=True,
-        **chat_template,
+        **request.chat_template,
     )
     return list(encoded["input_ids"])
 
@@ -25,7 +31,7 @@ def encode(tokenizer: Any, prompt: Prompt, chat_template: Mapping[str, Any]) -> 
 class PromptTokens:
     """A model's tokenizer, without the model; `context` is the model's longest input and answer."""
 
-    def __init__(self, model: Model, chat_template: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model) -> None:
         """Load the tokenizer of a model in a folder or on the hub."""
         from transformers import AutoTokenizer
 
@@ -33,20 +39,17 @@ class PromptTokens:
         if not folder.is_dir():
             folder = hub_files(model.name)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._chat_template = chat_template
         config = json.loads((folder / "config.json").read_text("utf-8"))
         self.context = int(config.get("max_position_embeddings") or 0)
 
-    def count(self, prompt: Prompt) -> int:
-        """Return the number of tokens of a prompt."""
-        return len(encode(self._tokenizer, prompt, self._chat_template))
+    def count(self, request: Request) -> int:
+        """Return the number of tokens of a request's prompt."""
+        return len(encode(self._tokenizer, request))
 
-    def control(self, prompt: Prompt) -> list[int]:
+    def control(self, request: Request) -> list[int]:
         """Return the control tokens of a prompt, in order: the structure of its turns."""
         control = set(self._tokenizer.get_added_vocab().values())
-        return [
-            each for each in encode(self._tokenizer, prompt, self._chat_template) if each in control
-        ]
+        return [each for each in encode(self._tokenizer, request) if each in control]
 
     def cut(self, text: str, tokens: int) -> str:
         """Return the beginning of a text that has at most so many tokens."""
@@ -65,5 +68,5 @@ def token_cutter(model: Model, tokens: int) -> Callable[[str], str]:
             "--passage-tokens needs a model in this process; a server does not tell its tokens",
             hint="--passage-chars cuts at characters",
         )
-    tokenizer = PromptTokens(model, {})
+    tokenizer = PromptTokens(model)
     return lambda text: tokenizer.cut(text, tokens)

@@ -3,17 +3,17 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rearank_cli.engines.base import EngineSettings
+from rearank_cli.engines.base import Ability, EngineSettings
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.models import has_gpu
 from rearank_cli.engines.output import EngineOutput
 from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 # Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
 # half of the machine's memory.
@@ -40,8 +40,14 @@ class VllmEngine:
         self._broken = False
         self._context = 0
         self.reserved: Sequence[str] = settings.model.reserved
+        self.abilities: frozenset[Ability] = frozenset(("chat", "text"))
+        self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
         self.capacity = int(wanted or (GPU_SEQUENCES if has_gpu() else CPU_SEQUENCES))
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what answers depend on beside the request."""
+        return self._settings.identity()
 
     async def open(self) -> None:
         """Start vLLM; raise `EngineError` when it does not start."""
@@ -57,12 +63,6 @@ class VllmEngine:
             raise
         self._settings.tell("engine ready")
         self._context = int(self._llm.vllm_config.model_config.max_model_len)
-        if self._settings.sampling.max_tokens >= self._context:
-            raise EngineStartError(
-                f"expected --max-tokens below the model's context of {self._context} tokens, "
-                f"found {self._settings.sampling.max_tokens}",
-                exit_code=2,
-            )
 
     def _start(self) -> Any:
         _set_environment()
@@ -84,7 +84,7 @@ class VllmEngine:
             "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
             "enable_prefix_caching": True,
             "max_num_seqs": self.capacity,
-            "seed": self._settings.sampling.seed,
+            "seed": 0,
             "enable_lora": self._settings.adapter is not None,
             **self._settings.engine_args,
         }
@@ -107,22 +107,28 @@ class VllmEngine:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return f"{what}: {lines[0]}", self._output.advice() if self._output else ""
 
-    async def generate(self, prompt: Prompt) -> Completion:
-        """Complete one prompt; raise `PromptTooLong` before vLLM sees one that is."""
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; raise `PromptTooLong` before vLLM sees one that is."""
         from vllm.inputs import TokensPrompt
         from vllm.v1.engine.exceptions import EngineDeadError
 
         loop = asyncio.get_running_loop()
-        ids = await loop.run_in_executor(self._encoders, self.encode, prompt)
-        room = self._context - self._settings.sampling.max_tokens
+        ids = await loop.run_in_executor(self._encoders, self.encode, request)
+        room = self._context - request.sampling.max_tokens
+        if room < 1:
+            raise EngineStartError(
+                f"expected max_tokens below the model's context of {self._context} tokens, "
+                f"found {request.sampling.max_tokens}",
+                exit_code=2,
+            )
         if len(ids) > room:
             raise PromptTooLong(len(ids), room)
-        request = f"rearank-{os.getpid()}-{next(self._numbers)}"
+        name = f"rearank-{os.getpid()}-{next(self._numbers)}"
         try:
             async for output in self._llm.generate(
                 TokensPrompt(prompt_token_ids=ids),
-                self.parameters(prompt),
-                request,
+                self.parameters(request),
+                name,
                 lora_request=self._lora,
             ):
                 return _completion(output)
@@ -132,21 +138,25 @@ class VllmEngine:
             raise EngineError(*self._failure("the engine refused the prompt", error)) from error
         raise EngineError("the engine gave no answer")
 
-    def parameters(self, prompt: Prompt) -> Any:
-        """Return vLLM's sampling parameters for a prompt; here the same for all."""
+    def parameters(self, request: Request) -> Any:
+        """Return vLLM's sampling parameters for a request."""
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-        sampling = self._settings.sampling
+        sampling = request.sampling
         return SamplingParams(
             temperature=sampling.temperature,
             max_tokens=sampling.max_tokens,
             seed=sampling.seed if sampling.temperature else None,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            repetition_penalty=sampling.repetition_penalty,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def encode(self, prompt: Prompt) -> list[int]:
-        """Return the tokens of a prompt, up to and with the beginning of the model's turn."""
-        return encode(self._llm.tokenizer, prompt, self._settings.chat_template)
+    def encode(self, request: Request) -> list[int]:
+        """Return the tokens of a request's prompt."""
+        return encode(self._llm.tokenizer, request)
 
     async def close(self) -> None:
         """Stop vLLM and see to it that none of its processes is left."""

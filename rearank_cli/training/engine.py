@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from rearank_cli.engines.base import Ability
+from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import PromptTooLong
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 # Prompts that the reranker hands over at the same moment are completed together.
 _GATHER_SECONDS = 0.01
@@ -17,18 +19,22 @@ _GATHER_SECONDS = 0.01
 class PolicyEngine:
     """Completes prompts greedily, `batch` at a time, by transformers' own generation."""
 
-    def __init__(
-        self, model: Any, tokenizer: Any, max_tokens: int, batch: int, switches: Mapping[str, Any]
-    ) -> None:
-        """Take a model as it is; `switches` are those of the chat template."""
+    kv_tokens = 0
+    abilities: frozenset[Ability] = frozenset(("chat", "text"))
+
+    def __init__(self, model: Any, tokenizer: Any, max_tokens: int, batch: int) -> None:
+        """Take a model as it is; every answer may have `max_tokens` tokens."""
         self._model = model
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._switches = switches
         self._waiting: asyncio.Queue[tuple[list[int], asyncio.Future[Completion]]] | None = None
         self._worker: asyncio.Task[None] | None = None
         self.reserved: Sequence[str] = tuple(tokenizer.get_added_vocab())
         self.capacity = batch
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return nothing: the model changes all the time, and nothing is stored."""
+        return {}
 
     async def open(self) -> None:
         """Put the model in evaluation mode."""
@@ -37,15 +43,9 @@ class PolicyEngine:
         self._waiting = asyncio.Queue()
         self._worker = asyncio.create_task(self._work(self._waiting))
 
-    async def generate(self, prompt: Prompt) -> Completion:
-        """Complete one prompt; raise `PromptTooLong` for one that leaves no room."""
-        encoded = self._tokenizer.apply_chat_template(
-            [message._asdict() for message in prompt],
-            add_generation_prompt=True,
-            return_dict=True,
-            **self._switches,
-        )
-        ids = list(encoded["input_ids"])
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; raise `PromptTooLong` for one that leaves no room."""
+        ids = encode(self._tokenizer, request)
         room = int(self._model.config.max_position_embeddings) - self._max_tokens
         if len(ids) > room:
             raise PromptTooLong(len(ids), room)

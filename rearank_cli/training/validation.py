@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from rearank_cli.engines.base import Engine
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.recipes.recipe import Profile
-from rearank_cli.records import Engine, Ranking, Run
+from rearank_cli.records import Ranking, Run
 from rearank_cli.reranking.reranker import Candidates, Reranker
 from rearank_cli.reranking.reranker import Settings as Sliding
 from rearank_cli.reranking.trace import WindowTrace
@@ -47,7 +48,6 @@ class Validator:
             tokenizer,
             self._settings.max_answer_tokens,
             self._settings.batch,
-            self._held_out.profile.chat_template,
         )
         return asyncio.run(self.rerank(engine))
 
