@@ -74,6 +74,10 @@ class Window(NamedTuple):
     stop: int
 
 
+Kind = Literal["order", "choice", "scores", "letters", "judgement", "likelihood"]
+"""What an answer is, and how it is read; `methods.answers` has a module for each."""
+
+
 class Message(NamedTuple):
     """One chat turn."""
 
@@ -207,13 +211,3 @@ class Flaws:
 
 
 FLAW_NAMES: tuple[str, ...] = tuple(Flaws.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True)
-class Permutation:
-    """A full order of a window: `order[i]` is the old index (from 0) of the passage now at i."""
-
-    order: tuple[int, ...]
-    reasoning: str = ""
-    answer: str = ""
-    flaws: Flaws = field(default_factory=Flaws)

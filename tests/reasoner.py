@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rearank_cli.collection import open_collection
 from rearank_cli.formats.trec import group_qrels, write_run
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt, Query, Run
 from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
 
@@ -118,7 +118,7 @@ def rerank(
 ) -> tuple[Path, Path]:
     """Rerank with the stand-in; write and return `stem.trec` and `stem.trace.jsonl`."""
     engine = Reasoner(grades)
-    reranker = Reranker(engine, load_profile("rearank"), settings)
+    reranker = Reranker(engine, load_recipe("rearank"), settings)
 
     async def collect() -> list[Reranked]:
         return [result async for result in reranker.run(work)]

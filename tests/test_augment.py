@@ -7,10 +7,10 @@ import pytest
 
 from rearank_cli.errors import RearankError
 from rearank_cli.methods.answers.order import parse
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.augment import Sampling, augment
 from rearank_cli.training.examples import Limit, Renderer, shared_words, written
 from rearank_cli.training.reward import Shown, Weights, ndcg, score
@@ -117,14 +117,14 @@ def example_draw(grades: tuple[int, ...] = (0, 2, 1)) -> tuple[Draw, Renderer]:
         "c": Passage("c", "A cat."),
     }
     draw = Draw(Query("q", "Do cats sleep?"), ("a", "b", "c"), grades, (2, 1))
-    return draw, Renderer(texts, load_profile("rearank"), Cleaner())
+    return draw, Renderer(texts, load_recipe("rearank"), Cleaner())
 
 
 def test_an_example_holds_the_rerankers_prompt_and_the_rewards_columns() -> None:
     draw, render = example_draw()
     example = render.for_reward(draw)
     assert example is not None
-    prompt = load_profile("rearank").render(
+    prompt = load_recipe("rearank").render(
         "Do cats sleep?", ["Nothing here.", "Cats sleep by day.", "A cat."]
     )
     assert example["prompt"] == [message._asdict() for message in prompt]
@@ -173,11 +173,11 @@ def test_prompts_that_are_too_long_are_dropped_or_cut() -> None:
     texts = {name: Passage(name, "word " * 80) for name in "abc"}
     for cut, fits in ((False, False), (True, True)):
         limit = Limit(length + 300, count, cut)
-        made = Renderer(texts, load_profile("rearank"), Cleaner(), limit=limit).for_reward(draw)
+        made = Renderer(texts, load_recipe("rearank"), Cleaner(), limit=limit).for_reward(draw)
         assert (made is not None) is fits
         if made is not None:
             assert sum(len(each["content"]) for each in made["prompt"]) <= length + 300
-    nothing = Renderer(texts, load_profile("rearank"), Cleaner(), limit=Limit(9, count, True))
+    nothing = Renderer(texts, load_recipe("rearank"), Cleaner(), limit=Limit(9, count, True))
     assert nothing.for_reward(draw) is None
 
 

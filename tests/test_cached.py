@@ -18,9 +18,7 @@ SAMPLING = Sampling(100)
 ANSWER = Completion("text", "thoughts", "length", 12, 34)
 
 
-def ask(
-    store: Path, engine: ScriptedEngine, prompts: list[Prompt]
-) -> list[Completion]:
+def ask(store: Path, engine: ScriptedEngine, prompts: list[Prompt]) -> list[Completion]:
     async def main() -> list[Completion]:
         cached = CachedEngine(engine, Store(store))
         try:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, ids, numbered, query, shown
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt
 from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
 
-PROFILE = load_profile("rearank")
+PROFILE = load_recipe("rearank")
 
 
 def work(hits: int, name: str = "q1") -> Candidates:

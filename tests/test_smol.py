@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import ROOT, environment
 
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.training.settings import load_settings
 
 HERE = ROOT / "benchmarks" / "training"
@@ -48,7 +48,7 @@ def test_its_settings_and_its_prompt_are_valid(tmp_path: Path, shared: Path) -> 
     settings = load_settings(None, changes)
     assert settings.lora.rank == 16
     assert settings.validation.stride < settings.validation.window
-    (message,) = load_profile(str(HERE / "smol.toml")).render("why?", ["one", "two"])
+    (message,) = load_recipe(str(HERE / "smol.toml")).render("why?", ["one", "two"])
     assert "[1] one\n[2] two" in message.content
 
 

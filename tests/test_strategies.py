@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, numbered, query
 
 from rearank_cli.methods import STRATEGIES, Shown
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Ranking
 from rearank_cli.report.story import tell
 from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
@@ -92,7 +92,7 @@ def rerank(settings: Settings, hits: int) -> tuple[Reranked, ScriptedEngine]:
     engine = ScriptedEngine(seconds=lambda prompt: 0.002)
 
     async def main() -> Reranked:
-        run = Reranker(engine, load_profile("rearank"), settings).run([item])
+        run = Reranker(engine, load_recipe("rearank"), settings).run([item])
         return [result async for result in run][0]
 
     return asyncio.run(main()), engine

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage
 
@@ -41,7 +41,7 @@ def tokenizer(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
 def structure(tokenizer: PreTrainedTokenizerFast, query: str, passages: list[str]) -> list[int]:
     """Return the control tokens of a prompt, in order."""
     cleaner = Cleaner(tokenizer.get_added_vocab())
-    prompt = load_profile("rearank").render(
+    prompt = load_recipe("rearank").render(
         cleaner.clean(query),
         [cleaner.passage(Passage(str(n), text), 400) for n, text in enumerate(passages)],
     )

@@ -17,10 +17,10 @@ import pytest
 import tiny
 
 from rearank_cli.errors import RearankError
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.data import read_answers, read_lists
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.job import Job
@@ -94,7 +94,7 @@ def grpo_job(place: Path, taught: Path, name: str, changes: Sequence[str] = GRPO
         lists=read_lists(str(tiny.write_lists(place / "lists.jsonl", 40))),
         answers=read_answers(str(tiny.write_warmup(place / "more.jsonl", 64, seed=1))),
         held_out=HeldOut(
-            "toy", work, {f"v{n}": {"c": 1} for n in range(3)}, load_profile(str(profile))
+            "toy", work, {f"v{n}": {"c": 1} for n in range(3)}, load_recipe(str(profile))
         ),
     )
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Engine, Passage, Prompt, Query
 from rearank_cli.reranking.reranker import Candidates, Reranker, Settings
 from rearank_cli.reranking.trace import WindowTrace
@@ -42,7 +42,7 @@ async def driver(engine: Engine, items: Sequence[Candidates], cap: int | None = 
         if not left[trace.query_id]:
             firsts.append(loop.time() - begun)
 
-    reranker = Reranker(engine, load_profile("rearank"), Settings(concurrency=cap), noted)
+    reranker = Reranker(engine, load_recipe("rearank"), Settings(concurrency=cap), noted)
     async for _ in reranker.run(items):
         pass
     return Outcome(loop.time() - begun, firsts[0])
@@ -95,7 +95,7 @@ async def _timed(rounds: list[list[Prompt]], engine: Engine, finished: int) -> O
 
 def _prompts(items: Sequence[Candidates]) -> list[Prompt]:
     """Return a prompt for each query; what it shows does not matter to these engines."""
-    profile = load_profile("rearank")
+    profile = load_recipe("rearank")
     return [
         profile.render(item.query.text, [item.passages[d].text[:400] for d in item.ranking[:20]])
         for item in items

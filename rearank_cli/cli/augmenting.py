@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, read_lines, write_text
 from rearank_cli.log import warn
-from rearank_cli.recipes.recipe import Profile
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.examples import Example, Limit, Renderer
 from rearank_cli.training.tally import Tally
 
@@ -42,7 +42,7 @@ def excluded_ids(path: str) -> set[str]:
 
 def renderer(
     work: Sequence[Candidates],
-    profile: Profile,
+    profile: Recipe,
     passage_chars: int | None,
     prompts: tuple[str | None, int | None, bool],
 ) -> Renderer:

@@ -47,12 +47,12 @@ def show(
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
-    from rearank_cli.recipes.recipe import load_profile
+    from rearank_cli.recipes.recipe import load_recipe
     from rearank_cli.recipes.text import Cleaner
-    from rearank_cli.records import Run
+    from rearank_cli.records import Request, Run
     from rearank_cli.reranking.candidates import candidates
 
-    profile = load_profile(prompt)
+    profile = load_recipe(prompt)
     run = read_run(source)
     name = query or next(iter(run.rankings))
     hits = run.rankings.get(name, ())[start - 1 : start - 1 + window]
@@ -71,5 +71,5 @@ def show(
     messages = profile.render(cleaner.clean(item.query.text), texts)
     with write_text(STDIO) as out:
         out.writelines(f"--- {role}\n{content}\n" for role, content in messages)
-    tokens = PromptTokens(found, profile.chat_template).count(messages)
+    tokens = PromptTokens(found).count(Request(messages, profile.sampling, profile.chat_template))
     note(f"{tokens} tokens for {found.name}, and at most {profile.max_tokens} for the answer")

@@ -1,7 +1,8 @@
 """`rearank rerank`: reorder a run with a language model, window by window."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,13 @@ from rearank_cli.cli.options import (
     PassageChars,
     Queries,
 )
+from rearank_cli.log import note
+
+if TYPE_CHECKING:  # the library stays out of --help
+    from rearank_cli.cli.terminal import Bar
+    from rearank_cli.reranking.chain import Candidates
+    from rearank_cli.reranking.files import RunFiles
+    from rearank_cli.reranking.reranker import Reranker
 
 EXAMPLES = """\b
 Examples:
@@ -23,9 +31,9 @@ Examples:
   rearank rerank run.trec -d demo --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1
   rearank rerank run.trec -d demo --tensor-parallel-size 4 --engine-arg quantization=fp8
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
-  rearank rerank run.trec -d demo --strategy topdown --dry-run
+  rearank rerank run.trec -d demo --method topdown --dry-run
 """
-PROFILES = "the profile's"
+PROFILES = "the recipe's"
 UNCUT = 10**9  # characters: more than any passage has
 _MODEL = "Model"
 _SERVERS = "Servers"
@@ -38,14 +46,27 @@ def command(
     queries: Queries = None,
     depth: Annotated[int, typer.Option(help="Hits to rerank; the rest follow.")] = 100,
     window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
-    stride: Annotated[int, typer.Option(help="Ranks from one window to the next.")] = 10,
-    strategy: Annotated[
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Ranks from one window to the next (sliding).", show_default="half the window"
+        ),
+    ] = None,
+    method: Annotated[
         str,
         typer.Option(
+            "--method",
+            "--strategy",
             metavar="sliding|topdown",
             help="Windows from the bottom up, or partitions against a pivot.",
         ),
     ] = "sliding",
+    pivot: Annotated[
+        int | None,
+        typer.Option(
+            help="The pivot's rank in the top window (topdown).", show_default="half the window"
+        ),
+    ] = None,
     passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
     concurrency: Annotated[
         int | None,
@@ -55,11 +76,13 @@ def command(
         str | None,
         typer.Option(metavar="I/N", help="Only the I-th of N slices of the queries."),
     ] = None,
-    prompt: Annotated[
+    recipe: Annotated[
         str,
         typer.Option(
+            "--recipe",
+            "--prompt",
             metavar="NAME|FILE",
-            help="Prompt profile: rearank, rankgpt, qwen3, or a TOML file.",
+            help="How the model is asked: rearank, rankgpt, qwen3, or a TOML file.",
             rich_help_panel=_MODEL,
         ),
     ] = "rearank",
@@ -153,67 +176,88 @@ def command(
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
-    from rearank_cli.cli.progress import Bar
-    from rearank_cli.cli.provenance import provenance
-    from rearank_cli.cli.reranking import (
-        Job,
-        Outputs,
-        default_tag,
-        dry_run,
-        rerank,
-        take_shard,
-    )
+    from rearank_cli.cli.terminal import Bar
     from rearank_cli.collection import open_collection
-    from rearank_cli.engines.base import EngineSettings, Sampling
-    from rearank_cli.engines.models import find_model
-    from rearank_cli.engines.opening import (
-        Where,
-        check_urls,
-        engine_arguments,
-        make_dry_engine,
-        make_engine,
-        with_adapter,
-    )
+    from rearank_cli.engines.opening import engine_arguments
     from rearank_cli.engines.tokens import token_cutter
-    from rearank_cli.formats.files import STDIO, display_name, write_text
+    from rearank_cli.formats.files import display_name
     from rearank_cli.formats.trec import read_run
-    from rearank_cli.recipes.recipe import advise, load_profile
-    from rearank_cli.reranking.candidates import candidates, cut_passages
-    from rearank_cli.reranking.reranker import Settings
+    from rearank_cli.recipes.recipe import advise
+    from rearank_cli.records import Sampling
+    from rearank_cli.reranking.candidates import cut_passages, take_shard
+    from rearank_cli.reranking.files import RunFiles
+    from rearank_cli.reranking.reranker import Reranker
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
-    profile = load_profile(prompt)
-    advise(profile, model)
-    settings = Settings(depth, window, stride, passes, concurrency, passage_chars, strategy)
-    sampling = Sampling(profile.max_tokens if max_tokens is None else max_tokens, temperature, seed)
-    where = Where(check_urls(base_url or []), timeout, deadline, cache)
-    arguments = engine_arguments(
-        engine_arg or [],
-        dtype=dtype,
-        max_model_len=max_model_len,
-        tensor_parallel_size=tensor_parallel_size,
-        max_num_seqs=concurrency,
-    )
-    run = take_shard(read_run(source), shard)
-    collection = open_collection(dataset, corpus, queries)
-    work = candidates(run, display_name(source), collection, depth)
-    found = find_model(model, served=bool(where.base_urls))
-    if passage_tokens:
-        work = cut_passages(work, token_cutter(found, passage_tokens))
-        settings = replace(settings, passage_chars=passage_chars or UNCUT)
-    outputs = Outputs(output, trace, tag or default_tag(found.name))
     bar = Bar()
-    engine = with_adapter(
-        EngineSettings(
-            found, sampling, profile.chat_template, None, arguments, verbose, tell=bar.say
+    run = take_shard(read_run(source), shard)
+    texts = open_collection(dataset, corpus, queries)
+    reranker = Reranker(
+        model,
+        recipe=recipe,
+        method=method,
+        numbers={"window": window, "stride": stride, "pivot": pivot},
+        depth=depth,
+        passes=passes,
+        base_urls=base_url or [],
+        timeout=timeout,
+        deadline=deadline,
+        adapter=adapter,
+        engine_args=engine_arguments(
+            engine_arg or [],
+            dtype=dtype,
+            max_model_len=max_model_len,
+            tensor_parallel_size=tensor_parallel_size,
+            max_num_seqs=concurrency,
         ),
-        adapter,
+        cache=cache,
+        verbose=verbose,
+        tell=bar.say,
     )
-    about = provenance(engine, profile, settings, work)
-    job = Job(work, profile, settings, outputs, about)
+    advise(reranker.settings.recipe, reranker.model.name)
+    asked = Sampling(max_tokens or reranker.settings.recipe.max_tokens, temperature, seed)
+    reranker.settings = replace(
+        reranker.settings, sampling=asked, passage_chars=passage_chars, concurrency=concurrency
+    )
+    work = reranker.candidates(run, texts, display_name(source))
+    if passage_tokens:
+        work = cut_passages(work, token_cutter(reranker.model, passage_tokens))
+        reranker.settings = replace(reranker.settings, passage_chars=passage_chars or UNCUT)
+    files = RunFiles(output, trace, tag or reranker.tag)
     if dry:
-        counts = dry_run(make_dry_engine(engine, where), job)
-        with write_text(STDIO) as out:
-            out.writelines(f"{name}\t{value}\n" for name, value in counts)
+        _dry_run(reranker, work)
     else:
-        rerank(make_engine(engine, where), job, bar)
+        _rerank(reranker, work, files, bar)
+
+
+def _rerank(
+    reranker: "Reranker", work: "Sequence[Candidates]", files: "RunFiles", bar: "Bar"
+) -> None:
+    """Rerank and write the files; Ctrl-C and SIGTERM close the engine first."""
+    from rearank_cli.cli import interrupt
+    from rearank_cli.reranking.files import rerank_to
+    from rearank_cli.reranking.origin import provenance
+
+    about = provenance(reranker.engine, reranker.settings, work)
+    expected = sum(reranker.settings.calls(len(item.ranking)) for item in work)
+
+    async def main() -> None:
+        with bar.counting(expected):
+            async with reranker:
+                await rerank_to(files, reranker.driver, work, about, bar)
+
+    interrupt.run(main())
+    note(bar.summary.sentence(len(work)))
+    if files.trace_file:
+        note(f"trace: {files.trace_file}")
+
+
+def _dry_run(reranker: "Reranker", work: "Sequence[Candidates]") -> None:
+    """Print what the work would take; nothing is asked or written."""
+    from rearank_cli.cli import interrupt
+    from rearank_cli.formats.files import STDIO, write_text
+    from rearank_cli.reranking.counting import count
+
+    counts = interrupt.run(count(reranker.dry_engine(), reranker.settings, work))
+    with write_text(STDIO) as out:
+        out.writelines(f"{name}\t{value}\n" for name, value in counts)

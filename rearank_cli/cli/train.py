@@ -94,7 +94,7 @@ def command(
     from rearank_cli.cli import training
     from rearank_cli.engines.models import resolve_model
     from rearank_cli.errors import RearankError
-    from rearank_cli.recipes.recipe import load_profile
+    from rearank_cli.recipes.recipe import load_recipe
     from rearank_cli.training.data import read_answers, read_lists
     from rearank_cli.training.folder import Folder
     from rearank_cli.training.job import Job
@@ -112,7 +112,7 @@ def command(
             "expected lists to train on, or --sft",
             hint="rearank augment RUN -d NAME -o train.jsonl writes lists",
         )
-    profile = load_profile(prompt)
+    profile = load_recipe(prompt)
     data = read_lists(lists, settings.reward.keep_ideal) if lists else None
     answers = read_answers(sft) if sft else None
     training.check_profile(data, profile)

@@ -9,7 +9,7 @@ from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name
 from rearank_cli.formats.trec import group_qrels, read_run
 from rearank_cli.log import note, warn
-from rearank_cli.recipes.recipe import Profile
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.reranking.candidates import candidates
 from rearank_cli.training.data import Data
 from rearank_cli.training.job import MODES, Rollouts
@@ -30,7 +30,7 @@ _TRACKERS = (
 Source = tuple[str | None, str | None, str | None, str | None]
 
 
-def check_profile(data: Data | None, profile: Profile) -> None:
+def check_profile(data: Data | None, profile: Recipe) -> None:
     """Raise `RearankError` when the lists were written for another kind of profile."""
     for example in data.examples if data else ():
         if example["thinks"] != profile.thinks:
@@ -42,7 +42,7 @@ def check_profile(data: Data | None, profile: Profile) -> None:
             )
 
 
-def held_out(run: str, source: Source, profile: Profile, settings: TrainSettings) -> HeldOut:
+def held_out(run: str, source: Source, profile: Recipe, settings: TrainSettings) -> HeldOut:
     """Return the judged queries of a run for validation.
 
     Raises `RearankError` when none is judged.

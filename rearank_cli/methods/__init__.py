@@ -1,18 +1,46 @@
-"""Strategies: which passages a model is shown together, and what follows from its orders.
+"""Methods: which passages a model is shown together, and what follows from its answers.
 
-A strategy is a module with three pure functions:
-
-- `plan(ranking, size, stride)` is a generator. It yields stages: lists of `Shown`, which may all be
-  asked at once; it is sent a list with the new order of each; it returns the new ranking.
-- `calls(hits, size, stride)` is how many windows it takes, or at least takes.
-- `path(hits, size, stride)` is how many stages, one after the other.
-
-A new strategy is one more module, named in `STRATEGIES`.
+A new method is one module with a class as `base.Method` describes it, named in `METHODS`.
 """
 
-from rearank_cli.methods import sliding, topdown
-from rearank_cli.methods.base import Shown, Strategy
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
-STRATEGIES: dict[str, Strategy] = {"sliding": sliding, "topdown": topdown}
+from rearank_cli.errors import RearankError
+from rearank_cli.methods.base import Answer, Ask, Hit, Kind, Method, Plan, Result, Stage
+from rearank_cli.methods.sliding import Sliding
+from rearank_cli.methods.topdown import TopDown
 
-__all__ = ["STRATEGIES", "Shown", "Strategy"]
+METHODS: dict[str, type[Any]] = {"sliding": Sliding, "topdown": TopDown}
+
+__all__ = [
+    "METHODS",
+    "Answer",
+    "Ask",
+    "Hit",
+    "Kind",
+    "Method",
+    "Plan",
+    "Result",
+    "Stage",
+    "make_method",
+]
+
+
+def make_method(name: str = "sliding", numbers: Mapping[str, Any] | None = None) -> Method:
+    """Return a method with these numbers; those that are None keep their default.
+
+    Raises `RearankError` for a name that there is not, a number that is not this method's, and
+    numbers that cannot work.
+    """
+    if name not in METHODS:
+        raise RearankError(f"expected method to be {' or '.join(METHODS)}, found {name!r}")
+    made = METHODS[name]
+    given = {key: value for key, value in (numbers or {}).items() if value is not None}
+    known = [each.name for each in fields(made)]
+    for key in given:
+        if key not in known:
+            raise RearankError(f"the method {name} has no {key}", hint=f"it has {', '.join(known)}")
+    method: Method = made(**given)
+    return method

@@ -1,35 +1,121 @@
-"""What a strategy is."""
+"""What a method is: which passages are shown together, and what follows from the answers.
 
-from collections.abc import Generator
-from typing import NamedTuple, Protocol
+A method plans one query. `plan(hits)` is a generator that yields stages. All asks of a stage may be
+answered at once, in any order; the generator is then sent their answers, in the order of the asks,
+and yields the next stage or returns the new ranking. Nothing else is asked of a method: who goes
+next, what is cached, what is written down and how it is drawn follow from its stages.
+"""
 
-from rearank_cli.records import Ranking, Window
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Flaws, Kind, Ranking
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Hit",
+    "Kind",
+    "Method",
+    "Plan",
+    "Result",
+    "Stage",
+    "check_at_least",
+    "ids",
+]
 
 
-class Shown(NamedTuple):
-    """Passages that are shown together, and the slice of the ranking that they come from.
+class Hit(NamedTuple):
+    """A document as the first stage found it; without scores in the run, minus its rank."""
 
-    With a pivot, `doc_ids` begins with it and is one longer than the slice.
+    doc_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The passages of one prompt, in the order shown: any of the query's, each once.
+
+    `needs` is how many ranks of the answer must be known for the next stage to begin; the others
+    may be settled later. None means all of them.
     """
 
-    window: Window
     doc_ids: Ranking
+    needs: int | None = None
 
 
-Plan = Generator[list[Shown], list[Ranking], Ranking]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for an ask.
+
+    `ranking` holds the documents of the ask, best first, none lost and none invented; a choice
+    puts the chosen one first and leaves the others as shown. `scores` are by doc id, empty where
+    the answer had none. `text` is the answer as written, without its `reasoning`.
+    """
+
+    ranking: Ranking
+    scores: Mapping[str, float] = field(default_factory=dict)
+    flaws: Flaws = field(default_factory=Flaws)
+    reasoning: str = ""
+    text: str = ""
 
 
-class Strategy(Protocol):
-    """A module with these three functions."""
+class Stage(NamedTuple):
+    """What may be asked at once, and the whole ranking as it stands before the answers.
 
-    def plan(self, ranking: Ranking, size: int, stride: int) -> Plan:
-        """Yield stages of windows, take their new orders, return the new ranking."""
+    A stage without asks is legal: it says where the documents stand, and is answered at once.
+    """
+
+    asks: Sequence[Ask]
+    ranking: Ranking
+
+
+class Result(NamedTuple):
+    """How a plan ends: the new ranking, and scores by doc id where the method has any."""
+
+    ranking: Ranking
+    scores: Mapping[str, float] = {}
+
+
+Plan = Generator[Stage, Sequence[Answer], Result]
+
+
+class Method(Protocol):
+    """A way of asking about a query's hits; its fields are its own numbers.
+
+    `kinds` are the kinds of answer that it can use. `calls` and `path` estimate what a query of so
+    many hits takes: how many asks, and how many stages one after the other. They serve the
+    schedule and the bar alone and may be wrong.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  described above
+
+    @property
+    def kinds(self) -> frozenset[Kind]: ...  # noqa: D102  described above
+
+    def plan(self, hits: Sequence[Hit]) -> Plan:
+        """Yield stages, take their answers, return the new ranking of all hits."""
         ...
 
-    def calls(self, hits: int, size: int, stride: int) -> int:
-        """Return how many windows `hits` passages take at least."""
+    def calls(self, hits: int) -> int:
+        """Return about how many asks so many hits take."""
         ...
 
-    def path(self, hits: int, size: int, stride: int) -> int:
-        """Return how many stages they take at least."""
+    def path(self, hits: int) -> int:
+        """Return about how many stages follow one another."""
         ...
+
+
+def ids(hits: Sequence[Hit]) -> Ranking:
+    """Return the doc ids of hits, in their order."""
+    return tuple(hit.doc_id for hit in hits)
+
+
+def check_at_least(least: int, **numbers: Any) -> None:
+    """Raise `RearankError` for a number below `least`."""
+    for name, number in numbers.items():
+        if number < least:
+            raise RearankError(f"expected {name} to be at least {least}, found {number}")

@@ -1,25 +1,51 @@
 """Sliding windows from the bottom to the top (RankGPT, arXiv 2304.09542): REARANK's way."""
 
-from rearank_cli.methods.base import Plan, Shown
-from rearank_cli.methods.windows import windows
-from rearank_cli.records import Ranking
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rearank_cli.methods.base import Ask, Hit, Kind, Plan, Result, Stage, ids
+from rearank_cli.methods.windows import check_window, windows
 
 
-def plan(ranking: Ranking, size: int, stride: int) -> Plan:
-    """Show one window after the other; each begins with what the one below brought up."""
-    current = list(ranking)
-    for window in windows(len(ranking), size, stride):
-        shown = Shown(window, tuple(current[window.start : window.stop]))
-        (order,) = yield [shown]
-        current[window.start : window.stop] = order
-    return tuple(current)
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """Show `window` passages at once, one window after the other, `stride` ranks apart.
 
+    Each window begins with what the one below brought up. Without a stride it is half the window.
+    """
 
-def calls(hits: int, size: int, stride: int) -> int:
-    """Return the number of windows."""
-    return len(windows(hits, size, stride))
+    window: int = 20
+    stride: int | None = None
 
+    name: ClassVar[str] = "sliding"
+    kinds: ClassVar[frozenset[Kind]] = frozenset(("order", "scores", "letters"))
 
-def path(hits: int, size: int, stride: int) -> int:
-    """Return the number of windows: each waits for the one below."""
-    return calls(hits, size, stride)
+    def __post_init__(self) -> None:
+        """Raise `RearankError` unless windows of this size and stride reach every hit."""
+        check_window(self.window, self.step)
+
+    @property
+    def step(self) -> int:
+        """Ranks from one window to the next."""
+        return max(self.window // 2, 1) if self.stride is None else self.stride
+
+    def plan(self, hits: Sequence[Hit]) -> Plan:
+        """Yield a stage for each window; a single hit needs none."""
+        current = list(ids(hits))
+        places = windows(len(hits), self.window, self.step) if len(hits) > 1 else []
+        for place, upper in zip(places, [*places[1:], None], strict=True):
+            shown = tuple(current[place.start : place.stop])
+            # The next window shows what rises to the ranks that both share.
+            needs = upper.stop - place.start if upper else None
+            (answer,) = yield Stage([Ask(shown, needs)], tuple(current))
+            current[place.start : place.stop] = answer.ranking
+        return Result(tuple(current))
+
+    def calls(self, hits: int) -> int:
+        """Return the number of windows."""
+        return len(windows(hits, self.window, self.step)) if hits > 1 else 0
+
+    def path(self, hits: int) -> int:
+        """Return the number of windows: each waits for the one below."""
+        return self.calls(hits)

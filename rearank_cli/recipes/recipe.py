@@ -1,4 +1,4 @@
-"""Prompt profiles: data files that say what the model is told about a window."""
+"""Recipes: data files that say how a model is asked."""
 
 import hashlib
 import tomllib
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
@@ -15,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import read_lines
 from rearank_cli.log import note
-from rearank_cli.records import Message, Prompt
+from rearank_cli.records import Kind, Message, Prompt, Request, Sampling
 
 ROLES = ("system", "user", "assistant")
 _FIELDS = {
@@ -37,7 +38,7 @@ class _Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Recipe:
     """How to ask: message templates and the defaults that go with them.
 
     `passage_chars` is the length at which a passage is cut, in characters; `max_tokens` the
@@ -49,11 +50,21 @@ class Profile:
     name: str
     digest: str
     turns: tuple[_Turn, ...]
+    kind: Kind = "order"
     passage_chars: int = 400
     max_tokens: int = 2048
     thinks: bool = True
     chat_template: Mapping[str, Any] = field(default_factory=dict)
     made_for: Sequence[str] = ()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn, unless the user says otherwise."""
+        return Sampling(self.max_tokens)
+
+    def request(self, query: str, passages: Sequence[str], sampling: Sampling) -> Request:
+        """Return what the engine is asked about some passages, drawn as `sampling` says."""
+        return Request(self.render(query, passages), sampling, self.chat_template)
 
     def render(self, query: str, passages: Sequence[str]) -> Prompt:
         """Return the messages for one window; texts must be clean (see `text.Cleaner`).
@@ -76,48 +87,57 @@ class Profile:
         return tuple(messages)
 
 
-def profile_names() -> list[str]:
-    """Return the names of the profiles that come with the program."""
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the program."""
     folder = files("rearank_cli").joinpath("recipes")
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 @lru_cache
-def load_profile(name: str) -> Profile:
-    """Load a profile by its name or from a TOML file.
+def load_recipe(name: str) -> Recipe:
+    """Load a recipe by its name or from a TOML file.
 
-    Raises `RearankError` for a name that there is not, or a file that is no profile.
+    Raises `RearankError` for a name that there is not, or a file that is no recipe.
     """
-    if name in profile_names():
+    if name in recipe_names():
         text = files("rearank_cli").joinpath("recipes", f"{name}.toml").read_text("utf-8")
     elif name.endswith(".toml"):
         text = "\n".join(line for _, line in read_lines(name))
     else:
         raise RearankError(
-            f"expected a prompt profile, found {name!r}",
-            hint=f"one of {', '.join(profile_names())}, or a .toml file",
+            f"expected a recipe, found {name!r}",
+            hint=f"one of {', '.join(recipe_names())}, or a .toml file",
         )
     try:
-        return _profile(name, hashlib.sha256(text.encode()).hexdigest(), tomllib.loads(text))
+        return _recipe(name, hashlib.sha256(text.encode()).hexdigest(), tomllib.loads(text))
     except (tomllib.TOMLDecodeError, TemplateError) as error:
         raise RearankError(f"{name}: {error}") from error
 
 
-def advise(profile: Profile, model: str | None) -> None:
-    """Say so when another profile was made for this very model; the choice stays the user's."""
-    if model is None or model in profile.made_for:
+def advise(recipe: Recipe, model: str) -> None:
+    """Say so when another recipe was made for this very model; the choice stays the user's.
+
+    A folder counts as the model whose id ends in its name.
+    """
+    if _made_for(recipe, model):
         return
-    for name in profile_names():
-        if model in load_profile(name).made_for:
-            note(f"note: the prompt {name} was made for {model}; --prompt {name} chooses it")
+    for name in recipe_names():
+        if _made_for(load_recipe(name), model):
+            note(f"note: the recipe {name} was made for {model}; --recipe {name} chooses it")
 
 
-def _profile(name: str, digest: str, data: dict[str, Any]) -> Profile:
+def _made_for(recipe: Recipe, model: str) -> bool:
+    ids = {each.lower() for each in recipe.made_for}
+    folder = PurePath(model).name.lower()
+    return model.lower() in ids or folder in {each.rpartition("/")[2] for each in ids}
+
+
+def _recipe(name: str, digest: str, data: dict[str, Any]) -> Recipe:
     for key, value in data.items():
         if key not in _FIELDS:
             raise RearankError(
                 f"{name}: unknown field {key!r}",
-                hint=f"a prompt profile has the fields {', '.join(_FIELDS)}",
+                hint=f"a recipe has the fields {', '.join(_FIELDS)}",
             )
         if type(value) is not _FIELDS[key]:
             raise RearankError(
@@ -128,7 +148,7 @@ def _profile(name: str, digest: str, data: dict[str, Any]) -> Profile:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     turns = tuple(_turn(name, environment, entry) for entry in data["messages"])
     settings = {key: data[key] for key in data if key not in ("description", "messages")}
-    return Profile(name, digest, turns, **settings)
+    return Recipe(name, digest, turns, **settings)
 
 
 def _turn(name: str, environment: Environment, entry: Mapping[str, Any]) -> _Turn:

@@ -46,7 +46,7 @@ def _window(story: Story, number: int) -> Json:
     return {
         "window": number,
         "pass": window.pass_,
-        "ranks": [window.start + 1, window.stop],
+        "ranks": [min(window.ranks_before), max(window.ranks_before)],
         "before": list(shown),
         "after": list(window.after),
         "reasoning": window.reasoning,
@@ -107,7 +107,7 @@ def totals_json(totals: Totals) -> Json:
     found = asdict(totals)
     found["places"] = [
         {
-            "ranks": [place.start + 1, place.stop],
+            "ranks": [place.first, place.last],
             "windows": place.windows,
             "flawed": place.flawed,
             "moved": place.moved,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from rearank_cli.records import Ranking, Window
+from rearank_cli.records import Ranking
 from rearank_cli.report.reasoning import one_line
 from rearank_cli.report.shading import IRRELEVANT, UNJUDGED
 from rearank_cli.report.story import ranks
@@ -23,12 +23,13 @@ LABEL_CHARS = 15
 class Bump(NamedTuple):
     """What to draw: the orders from left to right, and what is known of the documents.
 
-    `windows[i]` is the slice in which order i became order i + 1 (none without a trace).
+    `shown[i]` are the spans of ranks, first and last of each, that were shown when order i became
+    order i + 1 (none without a trace).
     `shades` and `anchors` are by doc id; `names` are the headings of the first and last order.
     """
 
     orders: Sequence[Ranking]
-    windows: Sequence[Window]
+    shown: Sequence[Sequence[tuple[int, int]]]
     shades: Mapping[str, str]
     anchors: Mapping[str, str]
     names: tuple[str, str]
@@ -111,8 +112,9 @@ def _frame(bump: Bump, columns: Sequence[float], size: int) -> list[Markup]:
         tag("text", bump.names[0], x=columns[0], y=14, text_anchor="end", class_="head"),
         tag("text", bump.names[1], x=columns[-1], y=14, class_="head"),
     ]
-    for index, window in enumerate(bump.windows):
-        top, bottom = _y(window.start + 1), _y(window.stop)
+    boxes = [(index, *span) for index, shown in enumerate(bump.shown) for span in shown]
+    for index, first, last in boxes:
+        top, bottom = _y(first), _y(last)
         found.append(
             tag(
                 "rect",

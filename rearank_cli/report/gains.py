@@ -16,7 +16,7 @@ from rearank_cli.report.page import Chart
 from rearank_cli.report.shading import LEVELS, shade
 from rearank_cli.report.story import ranks
 from rearank_cli.report.totals import Totals, counted, total
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.trace import AskTrace
 
 STEPS = 10
 PLACES = 12
@@ -130,7 +130,7 @@ def _flaws(totals: Totals) -> Chart:
 def _places(totals: Totals) -> Chart:
     """Return where in the ranking the flawed windows are; at most `PLACES` rows, the top ones."""
     places = totals.places[-PLACES:]
-    counts = {f"ranks {each.start + 1}–{each.stop}": each.flawed for each in places}
+    counts = {f"ranks {each.ranks.replace('-', '–')}": each.flawed for each in places}
     title = "Flawed windows by place"
     about = "From the bottom of the ranking to its top, as the windows ran."
     rows = tuple(
@@ -141,14 +141,14 @@ def _places(totals: Totals) -> Chart:
     return Chart(title, about, counts_chart(counts, title, about), header, rows)
 
 
-def _tokens(windows: list[WindowTrace]) -> Chart:
+def _tokens(windows: list[AskTrace]) -> Chart:
     values = [float(window.completion_tokens) for window in windows]
     title = "Tokens written per window"
     about = f"{sum(values):,.0f} tokens of reasoning and answer in all."
     return Chart(title, about, histogram(values, title, "tokens"), *_quantiles(values, "tokens"))
 
 
-def _seconds(windows: list[WindowTrace]) -> Chart | None:
+def _seconds(windows: list[AskTrace]) -> Chart | None:
     values = [window.seconds for window in windows if not window.cached]
     if not values:
         return None

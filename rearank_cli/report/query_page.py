@@ -12,7 +12,7 @@ from rearank_cli.report.reasoning import Piece, pieces, resolved_piece
 from rearank_cli.report.shading import UNJUDGED, shade
 from rearank_cli.report.story import Story, ranks
 from rearank_cli.report.totals import flaw_texts, is_flawed
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.trace import AskTrace, spans
 
 TOP = 10
 TOP_CHARS, REST_CHARS = 300, 100
@@ -99,9 +99,9 @@ class _Builder:
         orders: Sequence[Ranking] = (self.old, self.new)
         if self.story:
             orders = [order[:HITS] for order in self.story.orders]
-        windows = [window.window for window in self.story.windows] if self.story else []
+        shown = [_shown(stage) for stage in self.story.stages] if self.story else []
         names = ("before", "after")
-        bump = Bump(orders, windows, self.shades, self.targets, names)
+        bump = Bump(orders, shown, self.shades, self.targets, names)
         title = f"Ranks of the passages of query {self.query_id}, before and after"
         return bump_chart(bump, title, self._summary() or "Each line is a passage.")
 
@@ -124,10 +124,10 @@ class _Builder:
             text=context.text(doc_id, chars),
         )
 
-    def _window(self, number: int, window: WindowTrace) -> WindowView:
+    def _window(self, number: int, window: AskTrace) -> WindowView:
         return WindowView(
             number=number,
-            ranks=f"{window.start + 1}–{window.stop}",
+            ranks=window.ranks.replace("-", "–"),
             tokens=f"{window.prompt_tokens:,} + {window.completion_tokens:,} tokens",
             time="cached" if window.cached else f"{window.seconds:.1f} s",
             flaws=tuple(flaw_texts(window)),
@@ -144,6 +144,11 @@ class _Builder:
             return Span(piece.text)
         shade_ = self.shades.get(piece.doc_id, UNJUDGED)
         return Span(resolved_piece(piece), shade_, self.targets.get(piece.doc_id, ""))
+
+
+def _shown(stage: Sequence[AskTrace]) -> list[tuple[int, int]]:
+    """Return the spans of ranks that a stage showed."""
+    return spans(sorted({rank for ask in stage for rank in ask.ranks_before}))
 
 
 def _number(value: float | None) -> str:

@@ -2,26 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name
 from rearank_cli.records import Ranking
 from rearank_cli.report.reasoning import mentions
-from rearank_cli.reranking.trace import WindowTrace, read_provenance, read_trace
+from rearank_cli.reranking.trace import AskTrace, read_provenance, read_trace, reordered
 
 
 @dataclass(frozen=True)
 class Story:
-    """The windows of one query in the order they ran, and the orders that they imply.
+    """The asks of one query, in the order they ran, and the orders that its stages led to.
 
-    `orders[0]` is the order before the first window and `orders[i]` that after window i, each
-    within the depth that was reranked.
+    `windows` are all asks and `stages` the same, stage by stage. `orders[0]` is the order before
+    the first stage and `orders[i]` that after stage i, each within the depth that was reranked.
     """
 
     query_id: str
     text: str
-    windows: tuple[WindowTrace, ...]
+    windows: tuple[AskTrace, ...]
+    stages: tuple[tuple[AskTrace, ...], ...]
     orders: tuple[Ranking, ...]
 
     @property
@@ -42,7 +44,7 @@ class Step(NamedTuple):
     """
 
     number: int
-    window: WindowTrace
+    window: AskTrace
     identifier: int
     old_rank: int
     new_rank: int
@@ -81,66 +83,35 @@ def load_trace(source: str) -> Trace:
     if source == "-":
         raise RearankError("expected the file of a trace, found -", hint="it is read twice")
     name = display_name(source)
-    grouped: dict[str, list[WindowTrace]] = {}
+    grouped: dict[str, list[AskTrace]] = {}
     for window in read_trace(source):
         grouped.setdefault(window.query_id, []).append(window)
     stories = {query_id: tell(name, windows) for query_id, windows in grouped.items()}
     return Trace(name, read_provenance(source), stories)
 
 
-def tell(name: str, windows: Sequence[WindowTrace]) -> Story:
-    """Rebuild the orders of one query from its windows; `name` is the file, for errors.
-
-    A document's first appearance tells where it came from, since every window shows what the
-    windows before it left there.
-    """
-    first: dict[int, str] = {}
-    for window in windows:
-        size = window.stop - window.start
-        fresh = window.before[len(window.before) - size :]
-        if len(fresh) != size or sorted(window.before) != sorted(window.after):
-            raise _contradiction(name, window)
-        for place, doc_id in enumerate(fresh, window.start):
-            first.setdefault(place, doc_id)
-    if sorted(first) != list(range(len(first))):
+def tell(name: str, asks: Sequence[AskTrace]) -> Story:
+    """Follow the orders of one query through its asks; `name` is the file, for errors."""
+    stages = tuple(tuple(stage) for _, stage in groupby(asks, key=lambda ask: ask.stage))
+    if not asks[0].hits or [stage[0].stage for stage in stages] != list(range(1, len(stages) + 1)):
         raise RearankError(
-            f"{name}: query {windows[0].query_id}: the windows leave out some ranks",
+            f"{name}: query {asks[0].query_id}: some of its windows are missing",
             hint="the trace is incomplete; run the reranking again (finished work is cached)",
         )
-    orders = [tuple(first[place] for place in range(len(first)))]
-    for window in windows:
-        order = _reordered(orders[-1], window)
-        if order is None:
-            raise _contradiction(name, window)
-        orders.append(order)
-    return Story(windows[0].query_id, windows[0].query, tuple(windows), tuple(orders))
+    orders = [asks[0].hits]
+    for stage in stages:
+        try:
+            if any(sorted(ask.before) != sorted(ask.after) for ask in stage):
+                raise ValueError("an ask lost a document")
+            orders.append(reordered(orders[-1], stage))
+        except ValueError as error:
+            raise _contradiction(name, stage[0]) from error
+    return Story(asks[0].query_id, asks[0].query, tuple(asks), stages, tuple(orders))
 
 
-def _reordered(order: Ranking, window: WindowTrace) -> Ranking | None:
-    """Return the order after a window; None when the window does not fit the order."""
-    start, stop = window.window
-    if order[start:stop] == window.before:
-        return (*order[:start], *window.after, *order[stop:])
-    pivot, *fresh = window.before
-    if len(fresh) != stop - start or pivot not in order or not set(fresh) <= set(order):
-        return None
-    # A partition with its pivot: what came out above the pivot goes above it, the rest below.
-    rest = [doc_id for doc_id in order if doc_id not in window.before]
-    above = order.index(pivot)
-    below = min(map(order.index, fresh)) - 1
-    place = window.after.index(pivot)
-    return (
-        *rest[:above],
-        *window.after[: place + 1],
-        *rest[above:below],
-        *window.after[place + 1 :],
-        *rest[below:],
-    )
-
-
-def _contradiction(name: str, window: WindowTrace) -> RearankError:
+def _contradiction(name: str, window: AskTrace) -> RearankError:
     return RearankError(
-        f"{name}: query {window.query_id}, ranks {window.start + 1}-{window.stop}: "
+        f"{name}: query {window.query_id}, ranks {window.ranks}: "
         "the window does not continue the ones before it",
         hint="a trace holds one reranking of each query; were two files joined?",
     )
@@ -166,12 +137,13 @@ def journey(story: Story, doc_id: str) -> list[Step]:
 
 def _step(story: Story, number: int, doc_id: str) -> Step:
     window = story.windows[number - 1]
+    index = window.before.index(doc_id)
     return Step(
         number,
         window,
-        window.before.index(doc_id) + 1,
-        story.orders[number - 1].index(doc_id) + 1,
-        story.orders[number].index(doc_id) + 1,
+        index + 1,
+        window.ranks_before[index],
+        window.ranks_after[index],
         tuple(mentions(window.reasoning, window.before, doc_id)),
     )
 

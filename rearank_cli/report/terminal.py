@@ -13,7 +13,7 @@ from rearank_cli.report.context import RELEVANT, Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.totals import counted, flaw_texts, is_flawed
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.trace import AskTrace
 
 PASSAGE_CHARS = 160
 SHADES = ("dim", "green", "green", "bold green")
@@ -117,7 +117,7 @@ def window_view(story: Story, context: Context, number: int, table: bool = False
 def _rule(story: Story, number: int) -> Rule:
     window = story.windows[number - 1]
     passes = f" (pass {window.pass_})" if story.windows[-1].pass_ > 1 else ""
-    place = f"window {number} of {len(story.windows)}{passes}: ranks {rank_range(window)}"
+    place = f"window {number} of {len(story.windows)}{passes}: ranks {window.ranks}"
     cost = f"{window.prompt_tokens:,} + {window.completion_tokens:,} tokens"
     time = "cached" if window.cached else f"{window.seconds:.1f} s"
     title = Text.assemble((place, "bold"), (f"  {cost}, {time}", "dim"))
@@ -126,29 +126,24 @@ def _rule(story: Story, number: int) -> Rule:
     return Rule(title, align="left", style="red" if is_flawed(window) else "cyan")
 
 
-def rank_range(window: WindowTrace) -> str:
-    """Return the ranks of a window, from 1."""
-    return f"{window.start + 1}-{window.stop}"
-
-
-def _window_table(story: Story, context: Context, window: WindowTrace) -> Table:
+def _window_table(story: Story, context: Context, window: AskTrace) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, side in (("rank", "right"), ("was", "left"), ("id", "right"), ("rel", "right")):
         table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
     table.add_column("document", overflow="fold")
     if context.passages:
         table.add_column("passage")
-    for place, doc_id in enumerate(window.after):
-        before = window.before.index(doc_id)
+    for doc_id in window.after:
+        index = window.before.index(doc_id)
         grade = context.grade(story.query_id, doc_id)
-        rank = window.start + place + 1
-        cells = [Text(str(rank)), moved(window.start + before + 1, rank), Text(f"[{before + 1}]")]
+        rank, was = window.ranks_after[index], window.ranks_before[index]
+        cells = [Text(str(rank)), moved(was, rank), Text(f"[{index + 1}]")]
         cells += [grade_text(grade), Text(one_line(doc_id), style=shade(grade))]
         table.add_row(*cells, *([_passage(context, doc_id)] if context.passages else []))
     return table
 
 
-def _annotated(story: Story, context: Context, window: WindowTrace, said: str) -> Text:
+def _annotated(story: Story, context: Context, window: AskTrace, said: str) -> Text:
     """Return text with its identifiers resolved to doc ids, coloured by judgement."""
     text = Text()
     for piece in pieces(visible(said), window.before):

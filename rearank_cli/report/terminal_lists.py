@@ -9,7 +9,6 @@ from rich.text import Text
 
 from rearank_cli.report.reasoning import one_line
 from rearank_cli.report.story import Story
-from rearank_cli.report.terminal import rank_range
 from rearank_cli.report.totals import Totals, counted, flaw_texts, is_flawed
 
 
@@ -58,7 +57,7 @@ def _places(totals: Totals) -> Table:
         table.add_column(name, justify="right")
     for place in totals.places:
         table.add_row(
-            f"{place.start + 1}-{place.stop}",
+            place.ranks,
             str(place.windows),
             Text(str(place.flawed), style="red" if place.flawed else "dim"),
             f"{place.moved / place.windows:.1f} each",
@@ -77,7 +76,7 @@ def flawed_view(stories: Sequence[Story]) -> RenderableType:
             if is_flawed(window):
                 count += 1
                 flaws = Text(", ".join(flaw_texts(window)), style="red")
-                cells = (one_line(story.query_id), str(number), rank_range(window))
+                cells = (one_line(story.query_id), str(number), window.ranks)
                 table.add_row(*map(Text, cells), flaws, Text(one_line(window.finish_reason)))
     windows = sum(len(story.windows) for story in stories)
     line = Text(f"{count} of {counted(windows, 'window')} with flaws", style="dim")

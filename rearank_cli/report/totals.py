@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.report.story import Trace
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.trace import AskTrace
 
 
 @dataclass(frozen=True)
-class Place:
-    """The windows at one position of the ranking: how many, how many flawed, passages moved."""
+class Position:
+    """The windows at some ranks: how many, how many flawed, passages moved.
 
-    start: int
-    stop: int
+    `ranks` are written out, as `10, 21-39`; `first` and `last` are the outermost.
+    """
+
+    ranks: str
+    first: int
+    last: int
     windows: int
     flawed: int
     moved: int
@@ -31,7 +35,7 @@ class Totals:
     windows: int
     flawed: int
     flaws: dict[str, int]
-    places: tuple[Place, ...]
+    places: tuple[Position, ...]
     shortened: int
     cached: int
     prompt_tokens: int
@@ -63,25 +67,27 @@ def total(trace: Trace) -> Totals:
     )
 
 
-def is_flawed(window: WindowTrace) -> bool:
+def is_flawed(window: AskTrace) -> bool:
     """Return whether anything was wrong with a window's answer."""
     return bool(window.flaws.names())
 
 
-def _places(windows: Sequence[WindowTrace]) -> list[Place]:
+def _places(windows: Sequence[AskTrace]) -> list[Position]:
     """Group the windows by position, from the bottom up, as they run."""
-    groups: dict[tuple[int, int], list[WindowTrace]] = {}
+    groups: dict[tuple[int, int, str], list[AskTrace]] = {}
     for window in windows:
-        groups.setdefault((window.start, window.stop), []).append(window)
+        key = (min(window.ranks_before), max(window.ranks_before), window.ranks)
+        groups.setdefault(key, []).append(window)
     return [
-        Place(
-            start,
-            stop,
+        Position(
+            ranks,
+            first,
+            last,
             len(group),
             sum(map(is_flawed, group)),
             sum(a != b for each in group for a, b in zip(each.before, each.after, strict=True)),
         )
-        for (start, stop), group in sorted(groups.items(), reverse=True)
+        for (first, last, ranks), group in sorted(groups.items(), reverse=True)
     ]
 
 
@@ -90,7 +96,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def flaw_texts(window: WindowTrace) -> list[str]:
+def flaw_texts(window: AskTrace) -> list[str]:
     """Return what was wrong with an answer, in words."""
     flaws = window.flaws
     listed = (("missing", flaws.missing), ("repeated", flaws.repeated), ("unknown", flaws.unknown))

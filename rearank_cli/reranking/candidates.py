@@ -1,11 +1,12 @@
 """From a run and a collection to what the reranker needs, with every id accounted for."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Passage, Query, Run
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 
 SHOWN = 3
 
@@ -55,7 +56,7 @@ def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidat
             hint="is the run of another collection? -d or --corpus names the one to use",
         )
     return [
-        Candidates(queries[query_id], ranking, passages)
+        Candidates(queries[query_id], ranking, passages, run.scores[query_id])
         for query_id, ranking in run.rankings.items()
     ]
 
@@ -74,6 +75,27 @@ def cut_passages(work: Sequence[Candidates], cut: Callable[[str], str]) -> list[
             shared[id(item.passages)] = passages
         made.append(item._replace(passages=passages))
     return made
+
+
+def take_shard(run: Run, shard: str | None) -> Run:
+    """Return the I-th of N slices of a run's queries, for a shard written `I/N`.
+
+    Slices follow each other in the order of the run and differ by one query at most, so that
+    the results of all of them, concatenated, are the result for the whole run.
+    """
+    if shard is None:
+        return run
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise RearankError(f"expected shard to be I/N with 1 <= I <= N, found {shard!r}")
+    ids = list(run.rankings)
+    taken = ids[len(ids) * (part - 1) // parts : len(ids) * part // parts]
+    return Run(
+        {query_id: run.rankings[query_id] for query_id in taken},
+        {query_id: run.scores[query_id] for query_id in taken},
+        run.tag,
+    )
 
 
 def _named(ids: list[str], one: str, many: str) -> str:

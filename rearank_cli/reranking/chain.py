@@ -1,150 +1,154 @@
-"""One query's way through its windows: what waits, what is being asked, what came of it."""
+"""One query's way through a method: what is ready to be asked, and what came of it."""
 
-from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rearank_cli.errors import RearankError
-from rearank_cli.methods import STRATEGIES, Shown
-from rearank_cli.methods.windows import check_window
-from rearank_cli.recipes.text import Cleaner
+from rearank_cli.methods import Answer, Ask, Hit, Method, Result, Stage
 from rearank_cli.records import Passage, Query, Ranking
-from rearank_cli.reranking.trace import WindowTrace
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to rerank: `depth` hits, shown as the strategy says; the rest follow in their old order.
-
-    `concurrency` bounds the windows in flight; None means what keeps the engine full.
-    `passage_chars` is where passages are cut, in characters; None means the profile's limit.
-    Raises `RearankError` for numbers that cannot work.
-    """
-
-    depth: int = 100
-    window: int = 20
-    stride: int = 10
-    passes: int = 1
-    concurrency: int | None = None
-    passage_chars: int | None = None
-    strategy: str = "sliding"
-
-    def __post_init__(self) -> None:
-        """Check the numbers against each other."""
-        check_window(self.window, self.stride)
-        for name in ("depth", "passes", "concurrency", "passage_chars"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RearankError(f"expected {name} to be at least 1, found {value}")
-        if self.strategy not in STRATEGIES:
-            raise RearankError(
-                f"--strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}"
-            )
-
-    def calls(self, hits: int) -> int:
-        """Return how many windows a query with so many hits takes, at least."""
-        return self.passes * self._each(hits)[0]
-
-    def path(self, hits: int) -> int:
-        """Return how many of them follow one another, at least."""
-        return self.passes * self._each(hits)[1]
-
-    def _each(self, hits: int) -> tuple[int, int]:
-        strategy = STRATEGIES[self.strategy]
-        size = (min(self.depth, hits), self.window, self.stride)
-        return strategy.calls(*size), strategy.path(*size)
+from rearank_cli.reranking.trace import AskTrace, settle
 
 
 class Candidates(NamedTuple):
-    """What is to be reranked for one query; `passages` holds every doc id within the depth."""
+    """What is to be reranked for one query.
+
+    `passages` holds every doc id within the depth. `scores` are those of the run, one for each
+    hit; without them the ranks alone count.
+    """
 
     query: Query
     ranking: Ranking
     passages: Mapping[str, Passage]
+    scores: Sequence[float] = ()
 
 
 class Reranked(NamedTuple):
-    """A query's new ranking and the traces of its windows, stage by stage."""
+    """A query's new ranking and the traces of its asks, stage by stage.
+
+    `scores` are those of the method by doc id, empty where it has none.
+    """
 
     query_id: str
     ranking: Ranking
-    traces: tuple[WindowTrace, ...]
+    traces: tuple[AskTrace, ...]
+    scores: Mapping[str, float]
 
 
-class Task(NamedTuple):
-    """A window to be asked: which pass and stage of the chain, and its place in the stage."""
+@dataclass(eq=False, slots=True)
+class Task:
+    """An ask that is ready: the chain it belongs to, its stage and its place there, from 1."""
 
-    pass_: int
+    chain: "Chain"
     stage: int
     place: int
-    shown: Shown
+    ask: Ask
 
 
 class Chain:
-    """The windows of one query, stage after stage; a stage begins when the one before is done."""
+    """The stages of one query, one after the other, for one pass or several.
 
-    def __init__(self, candidates: Candidates, settings: Settings, cleaner: Cleaner) -> None:
-        """Get the first stage ready."""
+    `result` is None until the last stage is done.
+    """
+
+    def __init__(self, candidates: Candidates, method: Method, depth: int, passes: int) -> None:
+        """Plan the way; nothing is asked before `start`."""
         self.query = candidates.query
-        self.query_text = cleaner.clean(candidates.query.text)
-        self.ready: deque[Task] = deque()
-        self.ranking: Ranking | None = None
-        self._settings = settings
-        self._passages = candidates.passages
-        self._cleaner = cleaner
-        self._texts: dict[tuple[str, int], str] = {}
-        self._traces: dict[tuple[int, int], WindowTrace] = {}
-        self._orders: dict[int, Ranking] = {}
-        self._stage = self._pass = 0
-        self._open = 0
-        self._plan = self._passes(candidates.ranking)
-        self._begin(None)
+        self.passages = candidates.passages
+        self.result: Result | None = None
+        self.stages = 0
+        self.asked = 0
+        self._tail = candidates.ranking[depth:]
+        self._hits = _hits(candidates, depth)
+        self._pass = 0
+        self._plan = self._passes(method, passes)
+        self._stage = Stage([], ())
+        self._ranks: dict[str, int] = {}
+        self._open: dict[int, tuple[Answer, AskTrace]] = {}
+        self._traces: list[AskTrace] = []
 
-    def _passes(self, ranking: Ranking) -> Generator[list[Shown], list[Ranking], Ranking]:
-        head, tail = ranking[: self._settings.depth], ranking[self._settings.depth :]
-        plan = STRATEGIES[self._settings.strategy].plan
-        for pass_ in range(1, self._settings.passes + 1):
-            self._pass = pass_
-            if head:
-                head = yield from plan(head, self._settings.window, self._settings.stride)
-        return (*head, *tail)
+    def _passes(self, method: Method, passes: int) -> Generator[Stage, Sequence[Answer], Result]:
+        hits = self._hits
+        result = Result(tuple(hit.doc_id for hit in hits))
+        for self._pass in range(1, passes + 1):
+            result = yield from method.plan(hits)
+            known = {hit.doc_id: hit for hit in hits}
+            hits = [known[doc_id] for doc_id in result.ranking]
+        return result
 
-    def _begin(self, orders: list[Ranking] | None) -> None:
-        """Ask the plan for the next stage, or learn the final ranking."""
-        try:
-            shown = self._plan.send(orders) if orders is not None else next(self._plan)
-        except StopIteration as end:
-            self.ranking = end.value
-            return
-        self._stage += 1
-        self._open = len(shown)
-        self._orders.clear()
-        self.ready.extend(
-            Task(self._pass, self._stage, place, each) for place, each in enumerate(shown)
+    def start(self) -> list[Task]:
+        """Return the tasks of the first stage."""
+        return self._advance(None)
+
+    def _advance(self, answers: Sequence[Answer] | None) -> list[Task]:
+        """Give the plan its answers and return the tasks of the next stage that has any."""
+        while True:
+            try:
+                stage = self._plan.send(answers) if answers is not None else next(self._plan)
+            except StopIteration as end:
+                self._settle(end.value.ranking)
+                self.result = end.value
+                return []
+            self._settle(stage.ranking)
+            self._stage = stage
+            self._ranks = {doc_id: rank for rank, doc_id in enumerate(stage.ranking, 1)}
+            if stage.asks:
+                self.stages += 1
+                return [
+                    Task(self, self.stages, place, ask) for place, ask in enumerate(stage.asks, 1)
+                ]
+            answers = []
+
+    def _settle(self, ranking: Ranking) -> None:
+        """Note where the documents of the stage before now stand."""
+        asks = [trace for _, (_, trace) in sorted(self._open.items())]
+        self._traces += settle(asks, self._stage.ranking, ranking)
+        self._open.clear()
+
+    def ranks(self, ask: Ask) -> tuple[int, ...]:
+        """Return where the documents of an ask stand before its stage, from 1."""
+        return tuple(self._ranks[doc_id] for doc_id in ask.doc_ids)
+
+    def traced(self, task: Task, answer: Answer) -> AskTrace:
+        """Return the trace of an answer, as far as the chain knows it."""
+        first = task.stage == task.place == 1
+        return AskTrace(
+            query_id=self.query.query_id,
+            query=self.query.text,
+            pass_=self._pass,
+            stage=task.stage,
+            place=task.place,
+            before=task.ask.doc_ids,
+            after=answer.ranking,
+            ranks_before=self.ranks(task.ask),
+            hits=self._stage.ranking if first else (),
+            scores=tuple(answer.scores[doc_id] for doc_id in task.ask.doc_ids)
+            if answer.scores
+            else (),
+            reasoning=answer.reasoning,
+            answer=answer.text,
+            flaws=answer.flaws,
         )
 
-    def done(self, task: Task, trace: WindowTrace) -> int:
-        """Note a window's new order; return how many windows have become ready by it."""
-        self._traces[task.stage, task.place] = trace
-        self._orders[task.place] = trace.after
-        self._open -= 1
-        if self._open:
-            return 0
-        self._begin([order for _, order in sorted(self._orders.items())])
-        return len(self.ready)
+    def done(self, task: Task, answer: Answer, trace: AskTrace) -> list[Task]:
+        """Note an answer; return the tasks that have become ready by it."""
+        self.asked += 1
+        self._open[task.place] = (answer, trace)
+        if len(self._open) < len(self._stage.asks):
+            return []
+        return self._advance([answer for _, (answer, _) in sorted(self._open.items())])
 
-    def text(self, doc_id: str, limit: int) -> str:
-        """Return a passage as it is shown; every passage is prepared once for each length."""
-        key = (doc_id, limit)
-        if key not in self._texts:
-            self._texts[key] = self._cleaner.passage(self._passages[doc_id], limit)
-        return self._texts[key]
+    def settled(self) -> tuple[AskTrace, ...]:
+        """Return the traces of the stages that are done, and let go of them."""
+        traces, self._traces = tuple(self._traces), []
+        return traces
 
-    def result(self) -> Reranked:
-        """Return what the query became, and let go of everything that is needed no longer."""
-        assert self.ranking is not None, "all windows are done"
-        traces = tuple(trace for _, trace in sorted(self._traces.items()))
-        self._traces.clear()
-        self._texts.clear()
-        return Reranked(self.query.query_id, self.ranking, traces)
+    def ranking(self) -> Ranking:
+        """Return the whole new ranking, with the hits below the depth."""
+        assert self.result is not None, "all stages are done"
+        return (*self.result.ranking, *self._tail)
+
+
+def _hits(candidates: Candidates, depth: int) -> list[Hit]:
+    ranking = candidates.ranking[:depth]
+    scores = candidates.scores or [-float(rank) for rank in range(1, len(ranking) + 1)]
+    return [Hit(doc_id, score) for doc_id, score in zip(ranking, scores, strict=False)]

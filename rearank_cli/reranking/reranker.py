@@ -1,129 +1,181 @@
-"""The driver: every query is a chain of windows, and chains do not wait for each other."""
+"""The face of the reranker: a model, a recipe, a method; runs in, runs out."""
 
-import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, Unpack
 
-from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
-from rearank_cli.methods.answers.order import parse
-from rearank_cli.recipes.recipe import Profile
-from rearank_cli.recipes.text import Cleaner
-from rearank_cli.records import Engine
-from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Settings, Task
-from rearank_cli.reranking.schedule import drive
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.engines.base import Engine, Model
+from rearank_cli.engines.dry import DryEngine
+from rearank_cli.engines.options import EngineOptions, Opening, open_settings
+from rearank_cli.methods import Method, make_method
+from rearank_cli.recipes.recipe import Recipe, load_recipe
+from rearank_cli.records import Ranking, Run
+from rearank_cli.reranking.candidates import Texts, candidates
+from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.driver import Driver, Listener, Settings
+from rearank_cli.reranking.loop import LoopThread
 
-__all__ = ["Candidates", "Reranked", "Reranker", "Settings"]
-
-# Passages cut below this many characters say nothing; the query then does not fit.
-MIN_PASSAGE_CHARS = 16
+DEFAULT_RECIPE = "rearank"
 
 
 class Reranker:
-    """Reranks queries with one engine; `on_window` hears of every window as it is done."""
+    """Reranks runs with one model, which is started when it is first needed.
 
-    def __init__(
-        self,
-        engine: Engine,
-        profile: Profile,
-        settings: Settings | None = None,
-        on_window: Callable[[WindowTrace], None] = lambda trace: None,
-    ) -> None:
-        """Put the parts together; the engine must be open before `run`."""
-        self._engine = engine
-        self._profile = profile
-        self._settings = settings or Settings()
-        self._on_window = on_window
+        with Reranker("le723z/Rearank-7B") as reranker:
+            new = reranker.rerank(read_run("bm25.trec"), open_collection("demo"))
 
-    async def run(self, work: Sequence[Candidates]) -> AsyncGenerator[Reranked]:
-        """Yield every query's result in input order, each as soon as those before it are done.
-
-        When a window fails, no new one starts; those in flight finish (an engine with a cache
-        keeps them), then the first failure is raised: `EngineError`, or `RearankError` for a
-        query that does not fit the model. Closing the generator cancels the windows in flight.
-        """
-        cleaner = Cleaner(self._engine.reserved)
-        everyone = [Chain(candidates, self._settings, cleaner) for candidates in work]
-        flight = drive(
-            [self._settings.path(len(candidates.ranking)) for candidates in work],
-            self._settings.concurrency or self._engine.capacity,
-            lambda position: self._advance(everyone[position]),
-        )
-        chains = deque(everyone)
-        async with aclosing(flight):
-            while chains:
-                while chains and chains[0].ranking is not None:
-                    yield chains.popleft().result()
-                await anext(flight, None)
-
-    async def _advance(self, chain: Chain) -> int:
-        """Run the chain's next window; return how many windows have become ready by it."""
-        task = chain.ready.popleft()
-        window = task.shown.window
-        place = f"query {chain.query.query_id}, ranks {window.start + 1}-{window.stop}"
-        try:
-            trace = await self._ask(chain, task)
-        except EngineStartError:
-            raise
-        except EngineError as error:
-            raise EngineError(f"{place}: {error.message}", error.hint) from error
-        except RearankError as error:
-            raise RearankError(f"{place}: {error.message}", error.hint) from error
-        ready = chain.done(task, trace)
-        self._on_window(trace)
-        return ready
-
-    async def _ask(self, chain: Chain, task: Task) -> WindowTrace:
-        window, shown = task.shown
-        wanted = limit = self._settings.passage_chars or self._profile.passage_chars
-        began = time.perf_counter()
-        while True:
-            texts = [chain.text(doc_id, limit) for doc_id in shown]
-            try:
-                completion = await self._engine.generate(
-                    self._profile.render(chain.query_text, texts)
-                )
-                break
-            except PromptTooLong as error:
-                limit = _shorter(max(map(len, texts)), error)
-        read = parse(
-            completion.text,
-            len(shown),
-            cut=completion.finish_reason == "length",
-            thinks=self._profile.thinks and not completion.reasoning,
-        )
-        return WindowTrace(
-            query_id=chain.query.query_id,
-            query=chain.query.text,
-            pass_=task.pass_,
-            start=window.start,
-            stop=window.stop,
-            before=shown,
-            after=tuple(shown[index] for index in read.order),
-            reasoning=completion.reasoning or read.reasoning,
-            answer=read.answer,
-            flaws=read.flaws,
-            finish_reason=completion.finish_reason,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            seconds=round(time.perf_counter() - began, 3),
-            cached=completion.cached,
-            passage_chars=limit,
-            shortened=limit < wanted,
-        )
-
-
-def _shorter(longest: int, error: PromptTooLong) -> int:
-    """Return a shorter passage length, in characters, after a prompt was too long.
-
-    Raises `RearankError` when the passages cannot get shorter: then the query itself is too long.
+    `model` is a hub id, a folder, or the name that a server of `base_urls` knows; without one it
+    is the paper's on a GPU machine and the embedded one elsewhere. `recipe` and `method` are
+    names, or made by hand; `numbers` are the method's own, such as `window`. `settings` says the
+    rest. `engine` takes the place of a model. Works inside a running event loop, as notebooks
+    have one: with `with` the engine lives in a loop of its own, with `async with` in the caller's.
+    Raises `RearankError` for anything that can be known to be wrong before a model is started.
     """
-    share = error.limit / error.tokens if error.tokens else 0.5
-    limit = int(longest * min(share, 0.9))
-    if limit < MIN_PASSAGE_CHARS:
-        raise RearankError(
-            f"the query does not fit the model: {error.message}",
-            hint="shorten the query, lower --max-tokens or --window, or raise --max-model-len",
-        ) from error
-    return limit
+
+    def __init__(  # noqa: PLR0913  a face takes what can be said of a reranking, each by name
+        self,
+        model: str | None = None,
+        *,
+        recipe: str | Recipe | None = None,
+        method: str | Method = "sliding",
+        numbers: Mapping[str, Any] | None = None,
+        depth: int = 100,
+        passes: int = 1,
+        engine: Engine | None = None,
+        **options: Unpack[EngineOptions],
+    ) -> None:
+        """Choose recipe, method and engine; nothing heavy happens yet."""
+        made = open_settings(model, **options) if engine is None else None
+        chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
+        self.settings = Settings(
+            chosen or load_recipe(DEFAULT_RECIPE),
+            make_method(method, numbers) if isinstance(method, str) else method,
+            depth,
+            passes,
+        )
+        self._opening: Opening | None = made
+        self._engine = engine
+        self._loop: LoopThread | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made when it is first asked for."""
+        if self._engine is None:
+            assert self._opening is not None, "without an engine there is a model"
+            self._engine = self._opening.make()
+        return self._engine
+
+    def __enter__(self) -> Self:
+        """Open the engine in a loop of its own."""
+        self._loop = LoopThread()
+        try:
+            self._loop.run(self.engine.open())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the engine and its loop."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the engine and its loop; safe when called twice."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                loop.run(self.engine.close())
+            finally:
+                loop.close()
+
+    async def __aenter__(self) -> Self:
+        """Open the engine in the running loop."""
+        try:
+            await self.engine.open()
+        except BaseException:
+            await self.engine.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the engine."""
+        await self.engine.close()
+
+    @property
+    def model(self) -> Model:
+        """The model that was found; one without a name where an engine was given."""
+        return self._opening.model if self._opening else Model("")
+
+    def dry_engine(self) -> DryEngine:
+        """Return an engine that only counts what this one would be asked."""
+        assert self._opening is not None, "without an engine there is a model"
+        return self._opening.dry()
+
+    def candidates(self, run: Run, texts: Texts, source: str = "the run") -> list[Candidates]:
+        """Join a run's hits with their texts; raise `RearankError` for ids without any."""
+        return candidates(run, source, texts, self.settings.depth)
+
+    def rerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
+        """Return the run reordered; its scores are by rank.
+
+        `texts` is a collection. Raises `EngineError` when the engine fails.
+        """
+        work = self.candidates(run, texts)
+        found = {each.query_id: each.ranking for each in self.stream(work, listener)}
+        return self._run(work, found)
+
+    async def arerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
+        """Do the same without blocking the caller's event loop."""
+        work = self.candidates(run, texts)
+
+        async def collect() -> dict[str, Ranking]:
+            async with aclosing(self._results(work, listener)) as results:
+                return {each.query_id: each.ranking async for each in results}
+
+        found = await (self._loop.run_from(collect()) if self._loop else collect())
+        return self._run(work, found)
+
+    def stream(
+        self, work: Sequence[Candidates], listener: Listener | None = None
+    ) -> Iterator[Reranked]:
+        """Yield every query's result as soon as it is done."""
+        if self._loop is None:
+            raise RuntimeError("a Reranker is used inside `with Reranker(...) as reranker:`")
+        return self._loop.iterate(self._results(work, listener))
+
+    def astream(
+        self, work: Sequence[Candidates], listener: Listener | None = None
+    ) -> AsyncIterator[Reranked]:
+        """Yield the same in the caller's loop; for `async with`."""
+        return self._results(work, listener)
+
+    def driver(self, listener: Listener | None = None) -> Driver:
+        """Return what asks the engine, for callers with an event loop of their own."""
+        return Driver(self.engine, self.settings, listener)
+
+    async def _results(
+        self, work: Sequence[Candidates], listener: Listener | None
+    ) -> AsyncGenerator[Reranked]:
+        async with aclosing(self.driver(listener).stream(work)) as results:
+            async for _, result in results:
+                yield result
+
+    def _run(self, work: Sequence[Candidates], found: Mapping[str, Ranking]) -> Run:
+        ordered = {each.query.query_id: found[each.query.query_id] for each in work}
+        return Run.by_rank(ordered, self.tag)
+
+    @property
+    def tag(self) -> str:
+        """The name of the runs it makes: recipe and model."""
+        return self._opening.tag if self._opening else self.settings.recipe.name

@@ -1,67 +1,83 @@
-"""The record of every window: what was asked, what the model said, what was understood.
+"""The record of every ask: what was shown, what the model said, what was understood, what moved.
 
-A trace file is JSON lines. The first line is the provenance, `{"provenance": {…}}`; every other
-line is one window, in input order of the queries and in the order the windows ran.
+A trace file is JSON lines. The first line is the provenance, `{"provenance": {…}, "trace": 2}`;
+every other line is one ask, in input order of the queries and in the order of their stages.
 """
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import display_name, read_lines, reason, write_text
-from rearank_cli.records import Flaws, Ranking, Window
+from rearank_cli.formats.files import display_name, read_lines
+from rearank_cli.records import Flaws, Kind, Ranking
+
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class WindowTrace:
-    """One window: `before` and `after` are doc ids of ranks start + 1 … stop.
+class AskTrace:
+    """One ask of a query.
 
-    `pass_` counts from 1; `passage_chars` is the length at which passages were cut, in
-    characters, and `shortened` says that it is below the profile's for want of context;
-    `seconds` is the time from asking to answer.
+    `pass_`, `stage` and `place` count from 1: a pass over the ranking, its stages through all
+    passes, the asks of a stage. `before` are the doc ids as shown and `after` as the model ordered
+    them, with their `scores` where it gave any (in the order of `before`). `ranks_before` and
+    `ranks_after` say where these documents stood in the query's whole ranking before the stage
+    and stand after it, from 1, in the order of `before`. All other documents keep their order
+    among themselves; where a method moved them too, `moved` has their new ranks. `hits`, in the
+    first ask alone, is the ranking before the first stage, within the depth.
+
+    `passage_chars` is the length at which passages were cut, in characters, and `shortened` says
+    that it is below the recipe's for want of context; `seconds` is the time that a ready engine
+    took.
     """
 
     query_id: str
     query: str
     pass_: int
-    start: int
-    stop: int
+    stage: int
+    place: int
     before: Ranking
     after: Ranking
-    reasoning: str
-    answer: str
-    flaws: Flaws
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    cached: bool
-    passage_chars: int
-    shortened: bool
+    ranks_before: tuple[int, ...]
+    ranks_after: tuple[int, ...] = ()
+    moved: Mapping[str, int] = field(default_factory=dict)
+    hits: Ranking = ()
+    kind: Kind = "order"
+    scores: tuple[float, ...] = ()
+    reasoning: str = ""
+    answer: str = ""
+    flaws: Flaws = field(default_factory=Flaws)
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    cached: bool = False
+    passage_chars: int = 0
+    shortened: bool = False
 
     @property
-    def window(self) -> Window:
-        """The slice of the ranking that was shown."""
-        return Window(self.start, self.stop)
+    def ranks(self) -> str:
+        """The ranks of what was shown, before the stage: `10, 21-39`."""
+        return _listed(self.ranks_before)
 
     def to_json(self) -> str:
-        """Return the trace as one line of JSON."""
+        """Return the trace as one line of JSON; parts that are empty are left out."""
         record = asdict(self)
         record["pass"] = record.pop("pass_")
+        for name in ("moved", "hits", "scores"):
+            if not record[name]:
+                del record[name]
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "WindowTrace":
+    def from_json(cls, record: Mapping[str, Any]) -> "AskTrace":
         """Rebuild a trace from its JSON object; raise `KeyError` or `TypeError` if it is none."""
         values = dict(record)
         values["pass_"] = values.pop("pass")
-        values["before"] = tuple(values["before"])
-        values["after"] = tuple(values["after"])
+        for name in ("before", "after", "ranks_before", "ranks_after", "hits", "scores"):
+            values[name] = tuple(values.get(name, ()))
         flaws = dict(values["flaws"])
         for name in ("missing", "repeated", "unknown"):
             flaws[name] = tuple(flaws[name])
@@ -69,69 +85,36 @@ class WindowTrace:
         return cls(**values)
 
 
-class TraceFile:
-    """A trace that is written as windows finish and put in order at the end.
+def settle(asks: Sequence[AskTrace], old: Ranking, new: Ranking) -> tuple[AskTrace, ...]:
+    """Return the asks of one stage with the ranks that their documents have after it."""
+    ranks = {doc_id: rank for rank, doc_id in enumerate(new, 1)}
+    settled = [
+        replace(ask, ranks_after=tuple(ranks[doc_id] for doc_id in ask.before)) for ask in asks
+    ]
+    if settled and reordered(old, settled) != new:
+        asked = {doc_id for ask in asks for doc_id in ask.before}
+        others = {doc_id: rank for doc_id, rank in ranks.items() if doc_id not in asked}
+        settled[-1] = replace(settled[-1], moved=others)
+    return tuple(settled)
 
-    Until then the file holds whole lines in the order in which the windows happened to finish, so
-    that after a kill it is a valid trace of what was done. Nothing is written before the first
-    window is done. Without a path nothing is written at all. Raises `RearankError` when the file
-    cannot be written.
+
+def reordered(old: Ranking, asks: Sequence[AskTrace]) -> Ranking:
+    """Return the ranking after a stage, from the ranking before it and what the asks note.
+
+    Raises `ValueError` for asks that do not belong to this ranking.
     """
-
-    def __init__(self, path: str | None, provenance: Mapping[str, Any]) -> None:
-        """Remember where to write, and what the first line says."""
-        self._path = path
-        self._provenance = provenance
-        self._handle: io.FileIO | None = None
-        self._end = 0
-        self._places: dict[int, tuple[int, int]] = {}
-        self._order: list[tuple[int, int]] = []
-
-    def add(self, trace: WindowTrace) -> None:
-        """Write one window's line; the trace must live until `order` has had it."""
-        if not self._path:
-            return
-        if self._handle is None:
-            with _told(self._path):
-                self._handle = io.FileIO(self._path, "w")
-            self._order.append(self._write(json.dumps({"provenance": self._provenance})))
-        self._places[id(trace)] = self._write(trace.to_json())
-
-    def order(self, traces: Sequence[WindowTrace]) -> None:
-        """Note that these windows come next in the file's final order."""
-        if self._path:
-            self._order.extend(self._places.pop(id(trace)) for trace in traces)
-
-    def _write(self, line: str) -> tuple[int, int]:
-        data = (line + "\n").encode("utf-8", "replace")
-        assert self._path and self._handle, "the file is open"
-        with _told(self._path):
-            written = 0
-            while written < len(data):
-                written += self._handle.write(data[written:])
-        place = (self._end, len(data))
-        self._end += len(data)
-        return place
-
-    def finish(self) -> None:
-        """Put the lines in their final order, at once."""
-        if not self._path or self._handle is None:
-            return
-        self._handle.close()
-        if not Path(self._path).is_file():
-            return  # a pipe or device has had its lines
-        with Path(self._path).open("rb") as old, write_text(self._path) as new:
-            for start, length in self._order:
-                old.seek(start)
-                new.write(old.read(length).decode("utf-8"))
-
-
-@contextmanager
-def _told(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RearankError(f"{path}: cannot be written: {reason(error)}") from error
+    places: dict[int, str] = {}
+    for ask in asks:
+        noted = dict(zip(ask.before, ask.ranks_after, strict=True))
+        for doc_id, rank in {**noted, **ask.moved}.items():
+            if places.setdefault(rank, doc_id) != doc_id:
+                raise ValueError(f"two documents at rank {rank}")
+    known = set(places.values())
+    others = iter([doc_id for doc_id in old if doc_id not in known])
+    new = tuple(places.get(rank) or next(others, "") for rank in range(1, len(old) + 1))
+    if set(new) != set(old):
+        raise ValueError("the asks show other documents")
+    return new
 
 
 def read_provenance(source: str) -> dict[str, Any]:
@@ -145,8 +128,8 @@ def read_provenance(source: str) -> dict[str, Any]:
     return {}
 
 
-def read_trace(source: str) -> Iterator[WindowTrace]:
-    """Yield the windows of a trace file; raise `RearankError` with `path:line` if it is none."""
+def read_trace(source: str) -> Iterator[AskTrace]:
+    """Yield the asks of a trace file; raise `RearankError` with `path:line` if it is none."""
     name = display_name(source)
     found = False
     for number, line in read_lines(source):
@@ -156,12 +139,43 @@ def read_trace(source: str) -> Iterator[WindowTrace]:
             record = json.loads(line)
             if "provenance" in record:
                 continue
-            yield WindowTrace.from_json(record)
+            if "start" in record and "ranks_before" not in record:
+                raise _old(name, number)
+            yield AskTrace.from_json(record)
             found = True
         except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise RearankError(
-                f"{name}:{number}: expected a window of a trace, found {line[:60]!r}",
-                hint="traces are written by rearank rerank --trace FILE",
+                f"{name}:{number}: expected an ask of a trace, found {line[:60]!r}",
+                hint="traces are written by rearank rerank beside the run",
             ) from error
     if not found:
-        raise RearankError(f"{name}: expected the trace of a run, found no windows")
+        raise RearankError(f"{name}: expected the trace of a run, found no asks")
+
+
+def _old(name: str, number: int) -> RearankError:
+    return RearankError(
+        f"{name}:{number}: a trace of rearank 0.1, which does not say where passages ended",
+        hint="rerank again: finished answers are kept, so that the same command takes seconds",
+    )
+
+
+def spans(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the runs of neighbouring ranks, first and last of each, in order."""
+    found: list[tuple[int, int]] = []
+    for rank in sorted(ranks):
+        if found and found[-1][1] == rank - 1:
+            found[-1] = (found[-1][0], rank)
+        else:
+            found.append((rank, rank))
+    return found
+
+
+def ranks_text(ranks: Sequence[int]) -> str:
+    """Return ranks as people write them: `ranks 10, 21-39`."""
+    return f"rank{'' if len(ranks) == 1 else 's'} {_listed(ranks)}"
+
+
+def _listed(ranks: Sequence[int]) -> str:
+    return ", ".join(
+        f"{first}" if first == last else f"{first}-{last}" for first, last in spans(ranks)
+    )

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Query
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.reward import CUTOFF, ndcg, rank_reward
 from rearank_cli.training.tally import Draw, Tally
 
@@ -136,7 +136,7 @@ def _pools(
     sampling: Sampling,
     tally: Tally,
 ) -> Iterator[_Pool]:
-    for query, ranking, _ in work:
+    for query, ranking, *_ in work:
         hits, judged = ranking[: sampling.depth], qrels.get(query.query_id, {})
         if not judged:
             tally.skipped["without judgements"] += 1

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rearank_cli.recipes.recipe import Profile
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Prompt
-from rearank_cli.reranking.reranker import MIN_PASSAGE_CHARS
+from rearank_cli.reranking.driver import MIN_PASSAGE_CHARS
 from rearank_cli.training.tally import Draw
 
 Example = dict[str, Any]
@@ -43,7 +43,7 @@ class Renderer:
     def __init__(
         self,
         texts: Mapping[str, Passage],
-        profile: Profile,
+        profile: Recipe,
         cleaner: Cleaner,
         passage_chars: int | None = None,
         limit: Limit | None = None,

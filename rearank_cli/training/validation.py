@@ -9,11 +9,12 @@ from typing import Any
 from rearank_cli.engines.base import Engine
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
-from rearank_cli.recipes.recipe import Profile
+from rearank_cli.methods.sliding import Sliding
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Ranking, Run
-from rearank_cli.reranking.reranker import Candidates, Reranker
-from rearank_cli.reranking.reranker import Settings as Sliding
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.driver import Driver, Listener, Settings
+from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.training.settings import Validation
 
 
@@ -24,7 +25,18 @@ class HeldOut:
     name: str
     work: Sequence[Candidates]
     qrels: Mapping[str, Mapping[str, int]]
-    profile: Profile
+    profile: Recipe
+
+
+class _Noting(Listener):
+    """Keeps every trace."""
+
+    def __init__(self, traces: list[AskTrace]) -> None:
+        self._traces = traces
+
+    def answered(self, trace: AskTrace, expected: int) -> None:
+        """Keep one."""
+        self._traces.append(trace)
 
 
 class Validator:
@@ -54,13 +66,14 @@ class Validator:
     async def rerank(self, engine: Engine) -> dict[str, float]:
         """Rerank with an engine and return the same."""
         each = self._settings
-        traces: list[WindowTrace] = []
-        sliding = Sliding(each.depth, each.window, each.stride, concurrency=each.batch)
-        reranker = Reranker(engine, self._held_out.profile, sliding, traces.append)
+        traces: list[AskTrace] = []
+        method = Sliding(each.window, each.stride)
+        how = Settings(self._held_out.profile, method, each.depth, concurrency=each.batch)
+        driver = Driver(engine, how, _Noting(traces))
         rankings: dict[str, Ranking] = {}
         await engine.open()
         try:
-            async for result in reranker.run(self._held_out.work):
+            async for result in driver.run(self._held_out.work):
                 rankings[result.query_id] = result.ranking
         finally:
             await engine.close()

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rearank_cli.records import Flaws, Permutation
+from rearank_cli.methods.base import Answer, Ask
+from rearank_cli.records import Completion, Flaws
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
@@ -15,6 +17,16 @@ _CHAIN = re.compile(r"[0-9]+(?:\s*>\s*[0-9]+)+")
 _NUMBER = re.compile(r"[0-9]+")
 # An identifier longer than this names no passage; longer ones could not even become an int.
 _MAX_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """A full order of a window: `order[i]` is the old index (from 0) of the passage now at i."""
+
+    order: tuple[int, ...]
+    reasoning: str = ""
+    answer: str = ""
+    flaws: Flaws = field(default_factory=Flaws)
 
 
 class _Reading(NamedTuple):
@@ -99,3 +111,20 @@ def _repeated(found: Iterable[int], count: int) -> tuple[int, ...]:
             repeated[number] = None
         seen.add(number)
     return tuple(repeated)
+
+
+def read(completion: Completion, ask: Ask, thinks: bool) -> Answer:
+    """Read an order from what the model wrote; `thinks` as in `parse`."""
+    found = parse(
+        completion.text,
+        len(ask.doc_ids),
+        cut=completion.finish_reason == "length",
+        thinks=thinks and not completion.reasoning,
+    )
+    return Answer(
+        tuple(ask.doc_ids[index] for index in found.order),
+        {},
+        found.flaws,
+        completion.reasoning or found.reasoning,
+        found.answer,
+    )

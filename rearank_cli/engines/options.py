@@ -1,0 +1,78 @@
+"""From what a user says of a model to an engine, after all checks that need nothing heavy."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from rearank_cli.engines.base import Engine, EngineSettings, Model
+from rearank_cli.engines.dry import DryEngine
+from rearank_cli.engines.models import find_model
+from rearank_cli.engines.opening import (
+    Where,
+    check_urls,
+    make_dry_engine,
+    make_engine,
+    with_adapter,
+)
+
+
+class EngineOptions(TypedDict, total=False):
+    """What can be said of an engine beside its model; all may be left out.
+
+    `base_urls` are servers, then the model is not run in this process; `timeout` and `deadline`
+    are seconds for one request and for one ask with all its tries. `adapter` is the folder of a
+    LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`.
+    `cache` says whether finished answers are kept and used again. `verbose` lets the engine's log
+    through; `tell` hears what a starting engine is doing.
+    """
+
+    base_urls: Sequence[str]
+    timeout: float
+    deadline: float
+    adapter: str | None
+    engine_args: Mapping[str, Any]
+    cache: bool
+    verbose: bool
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A model that was found, and how and where it is to run."""
+
+    settings: EngineSettings
+    where: Where
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.settings.model
+
+    @property
+    def tag(self) -> str:
+        """The last part of the model's name in lower case, without spaces."""
+        return re.sub(r"\s+", "-", Path(self.model.name).expanduser().absolute().name.lower())
+
+    def make(self) -> Engine:
+        """Return the engine; raise `RearankError` when the cache is unusable."""
+        return make_engine(self.settings, self.where)
+
+    def dry(self) -> DryEngine:
+        """Return an engine that only counts."""
+        return make_dry_engine(self.settings, self.where)
+
+
+def open_settings(model: str | None, **options: Any) -> Opening:
+    """Find the model and check the options, which are those of `EngineOptions`.
+
+    Raises `RearankError` for a model that there is not and options that cannot work.
+    """
+    where = Where(
+        check_urls(options.pop("base_urls", None) or []),
+        **{name: options.pop(name) for name in ("timeout", "deadline", "cache") if name in options},
+    )
+    adapter = options.pop("adapter", None)
+    found = find_model(model, served=bool(where.base_urls))
+    return Opening(with_adapter(EngineSettings(found, **options), adapter), where)

@@ -1,0 +1,272 @@
+"""The driver: every query is a chain of stages, and chains do not wait for each other."""
+
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from rearank_cli.engines.base import Engine
+from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
+from rearank_cli.methods import Answer, Method
+from rearank_cli.methods.answers import KINDS
+from rearank_cli.methods.base import check_at_least
+from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.recipes.text import Cleaner
+from rearank_cli.records import Sampling
+from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Task
+from rearank_cli.reranking.schedule import Ticket, drive
+from rearank_cli.reranking.slots import Slots
+from rearank_cli.reranking.trace import AskTrace, ranks_text
+
+# Passages cut below this many characters say nothing; the query then does not fit.
+MIN_PASSAGE_CHARS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to rerank: the first `depth` hits; the rest follow in their old order.
+
+    `sampling` and `passage_chars`, where passages are cut, in characters, are the recipe's unless
+    they are given. `concurrency` bounds the requests in flight; None means what fits the engine.
+    Raises `RearankError` for numbers that cannot work.
+    """
+
+    recipe: Recipe
+    method: Method
+    depth: int = 100
+    passes: int = 1
+    concurrency: int | None = None
+    passage_chars: int | None = None
+    sampling: Sampling | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and that the method can use the recipe's answers."""
+        for name in ("depth", "passes", "concurrency", "passage_chars"):
+            value = getattr(self, name)
+            if value is not None:
+                check_at_least(1, **{name: value})
+        if self.recipe.kind not in self.method.kinds:
+            raise RearankError(
+                f"the method {self.method.name} cannot use answers of the kind "
+                f"{self.recipe.kind}, which the recipe {self.recipe.name} asks for",
+                hint=f"it uses {', '.join(sorted(self.method.kinds))}",
+            )
+
+    @property
+    def limit(self) -> int:
+        """Where passages are cut, in characters."""
+        return self.passage_chars or self.recipe.passage_chars
+
+    @property
+    def drawn(self) -> Sampling:
+        """How answers are drawn."""
+        return self.sampling or self.recipe.sampling
+
+    def calls(self, hits: int) -> int:
+        """Return about how many asks a query with so many hits takes."""
+        return self.passes * self.method.calls(min(self.depth, hits))
+
+    def path(self, hits: int) -> int:
+        """Return about how many stages follow one another."""
+        return self.passes * self.method.path(min(self.depth, hits))
+
+
+class Listener:
+    """Hears what happens while queries are reranked; by default nothing is done about it."""
+
+    def answered(self, trace: AskTrace, expected: int) -> None:
+        """An ask was answered; `expected` is how many there will be in all, as far as known."""
+
+    def settled(self, traces: Sequence[AskTrace]) -> None:
+        """A stage of a query is done, and its documents stand where the traces say."""
+
+
+class Driver:
+    """Reranks queries with one engine, which must be open before `run` or `stream`."""
+
+    def __init__(
+        self, engine: Engine, settings: Settings, listener: Listener | None = None
+    ) -> None:
+        """Put the parts together."""
+        self._engine = engine
+        self._settings = settings
+        self._listener = listener or Listener()
+        self._slots = Slots(engine, settings.concurrency)
+        self._cleaner = Cleaner(engine.reserved)
+        self._read = KINDS[settings.recipe.kind].read
+
+    async def run(self, work: Sequence[Candidates]) -> AsyncGenerator[Reranked]:
+        """Yield every query's result in input order, each as soon as those before it are done."""
+        done: dict[int, Reranked] = {}
+        coming = deque(range(len(work)))
+        async with aclosing(self.stream(work)) as results:
+            async for position, result in results:
+                done[position] = result
+                while coming and coming[0] in done:
+                    yield done.pop(coming.popleft())
+
+    async def stream(self, work: Sequence[Candidates]) -> AsyncGenerator[tuple[int, Reranked]]:
+        """Yield every query's position in the input and its result, as soon as it is done.
+
+        When an ask fails, no new one starts; those in flight finish (an engine with a cache
+        keeps them), then the first failure is raised: `EngineError`, or `RearankError` for a
+        query that does not fit the model. Closing the generator cancels what is in flight.
+        """
+        flight = _Flight(self, self._settings, work)
+        first = flight.begin()
+        for position, chain in enumerate(flight.chains):
+            if chain.result is not None:  # there was nothing to ask
+                yield position, flight.result(chain)
+        async with aclosing(drive(first, self._slots, flight.step)) as landed:
+            async for task in landed:
+                self._listener.settled(flight.settled(task.chain))
+                if task.chain.result is not None and task.chain in flight.positions:
+                    yield flight.positions[task.chain], flight.result(task.chain)
+
+    def texts(self, candidates: Candidates) -> "Texts":
+        """Return the texts of a query as they are shown."""
+        return Texts(candidates, self._cleaner)
+
+    async def ask(self, task: Task, texts: "Texts", expected: int) -> list[Task]:
+        """Ask, note the answer, and return the tasks that have become ready by it.
+
+        Errors name the query and the ranks.
+        """
+        place = f"query {task.chain.query.query_id}, {ranks_text(task.chain.ranks(task.ask))}"
+        try:
+            answer, trace = await self._ask(task, texts)
+        except EngineStartError:
+            raise
+        except EngineError as error:
+            raise EngineError(f"{place}: {error.message}", error.hint) from error
+        except RearankError as error:
+            raise RearankError(f"{place}: {error.message}", error.hint) from error
+        ready = task.chain.done(task, answer, trace)
+        self._listener.answered(trace, expected)
+        return ready
+
+    async def _ask(self, task: Task, texts: "Texts") -> tuple[Answer, AskTrace]:
+        recipe, limit = self._settings.recipe, self._settings.limit
+        began = time.perf_counter()
+        while True:
+            shown = [texts.passage(doc_id, limit) for doc_id in task.ask.doc_ids]
+            request = recipe.request(texts.query, shown, self._settings.drawn)
+            self._slots.expect(request)
+            try:
+                completion = await self._engine.complete(request)
+                break
+            except PromptTooLong as error:
+                limit = _shorter(max(map(len, shown)), error)
+        self._slots.note(completion)
+        answer = self._read(completion, task.ask, recipe.thinks)
+        seconds = completion.seconds or time.perf_counter() - began
+        trace = replace(
+            task.chain.traced(task, answer),
+            kind=recipe.kind,
+            finish_reason=completion.finish_reason,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            seconds=round(0.0 if completion.cached else seconds, 3),
+            cached=completion.cached,
+            passage_chars=limit,
+            shortened=limit < self._settings.limit,
+        )
+        return answer, trace
+
+
+class Texts:
+    """A query and its passages as they are shown; each is prepared once for each length."""
+
+    def __init__(self, candidates: Candidates, cleaner: Cleaner) -> None:
+        """Prepare the query."""
+        self.query = cleaner.clean(candidates.query.text)
+        self._passages = candidates.passages
+        self._cleaner = cleaner
+        self._known: dict[tuple[str, int], str] = {}
+
+    def passage(self, doc_id: str, limit: int) -> str:
+        """Return a passage, cut at `limit` characters."""
+        key = (doc_id, limit)
+        if key not in self._known:
+            self._known[key] = self._cleaner.passage(self._passages[doc_id], limit)
+        return self._known[key]
+
+
+class _Flight:
+    """The chains of some queries, and what has become of them so far."""
+
+    def __init__(self, driver: Driver, settings: Settings, work: Sequence[Candidates]) -> None:
+        self._driver = driver
+        self._settings = settings
+        self._work = work
+        self._texts: dict[Chain, Texts] = {}
+        self._traces: dict[Chain, list[AskTrace]] = {}
+        self.chains = [
+            Chain(candidates, settings.method, settings.depth, settings.passes)
+            for candidates in work
+        ]
+        self.positions = {chain: position for position, chain in enumerate(self.chains)}
+        self._calls = [settings.calls(len(candidates.ranking)) for candidates in work]
+        self._expected = sum(self._calls)
+
+    def begin(self) -> list[Ticket[Task]]:
+        """Return the tickets of all first stages."""
+        return [ticket for chain in self.chains for ticket in self._tickets(chain, chain.start())]
+
+    def _tickets(self, chain: Chain, tasks: Sequence[Task]) -> list[Ticket[Task]]:
+        """Return the tickets of a stage; the first of a chain brings the guess of its work."""
+        position = self.positions[chain]
+        started = chain.stages > 1
+        path = self._settings.path(len(self._work[position].ranking))
+        left = max(path - chain.stages + 1, 1)
+        tickets = [Ticket(task, left, position, started) for task in tasks]
+        if tickets and not started:
+            tickets[0].brings = self._calls[position]
+        return tickets
+
+    async def step(self, task: Task) -> list[Ticket[Task]]:
+        """Do one task; return the tickets of those that have become ready by it."""
+        chain = task.chain
+        if chain not in self._texts:
+            self._texts[chain] = self._driver.texts(self._work[self.positions[chain]])
+        ready = await self._driver.ask(task, self._texts[chain], self._expected)
+        self._correct(chain, len(ready))
+        return self._tickets(chain, ready)
+
+    def _correct(self, chain: Chain, ready: int) -> None:
+        """Replace the guess of a chain's asks by what is known now."""
+        position = self.positions[chain]
+        least = chain.asked + ready
+        known = least if chain.result is not None else max(self._calls[position], least)
+        self._expected += known - self._calls[position]
+        self._calls[position] = known
+
+    def settled(self, chain: Chain) -> tuple[AskTrace, ...]:
+        """Return the traces of the stages of a chain that have been done since the last call."""
+        traces = chain.settled()
+        self._traces.setdefault(chain, []).extend(traces)
+        return traces
+
+    def result(self, chain: Chain) -> Reranked:
+        """Return what a query became, and let go of everything that is needed no longer."""
+        del self.positions[chain]
+        self._texts.pop(chain, None)
+        traces = tuple(self._traces.pop(chain, ()))
+        assert chain.result is not None, "all stages are done"
+        return Reranked(chain.query.query_id, chain.ranking(), traces, chain.result.scores)
+
+
+def _shorter(longest: int, error: PromptTooLong) -> int:
+    """Return a shorter passage length, in characters, after a prompt was too long.
+
+    Raises `RearankError` when the passages cannot get shorter: then the query itself is too long.
+    """
+    share = error.limit / error.tokens if error.tokens else 0.5
+    limit = int(longest * min(share, 0.9))
+    if limit < MIN_PASSAGE_CHARS:
+        raise RearankError(
+            f"the query does not fit the model: {error.message}",
+            hint="shorten the query, lower max_tokens or the window, or raise max_model_len",
+        ) from error
+    return limit

@@ -1,0 +1,57 @@
+"""Counts over a reranking: what was done, what was flawed, what it cost."""
+
+import time
+from collections import Counter
+
+from rearank_cli.records import FLAW_NAMES
+from rearank_cli.reranking.trace import AskTrace
+
+
+class Summary:
+    """Counts over the asks answered so far."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self.asks = self.cached = self.prompt_tokens = self.completion_tokens = 0
+        self.flaws: Counter[str] = Counter()
+        self.shortened = 0
+        self._begun = self._asked = time.monotonic()
+
+    def ready(self) -> None:
+        """Count the rate of tokens from now on: until now the engine was starting."""
+        self._asked = time.monotonic()
+
+    def add(self, trace: AskTrace) -> None:
+        """Count one ask; tokens of cached answers cost nothing and are not counted."""
+        self.asks += 1
+        self.flaws.update(trace.flaws.names())
+        self.shortened += trace.shortened
+        if trace.cached:
+            self.cached += 1
+        else:
+            self.prompt_tokens += trace.prompt_tokens
+            self.completion_tokens += trace.completion_tokens
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._begun
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second, in and out, since the engine was ready."""
+        seconds = time.monotonic() - self._asked
+        return (self.prompt_tokens + self.completion_tokens) / max(seconds, 1e-9)
+
+    def sentence(self, queries: int) -> str:
+        """Return the last word: what was done, what was flawed, what it cost."""
+        found = [f"{self.flaws[name]} {name.replace('_', ' ')}" for name in FLAW_NAMES]
+        parts = [
+            f"{queries} queries, {self.asks} windows"
+            + (f" ({self.cached} from the cache)" if self.cached else ""),
+            f"windows with flaws: {', '.join(found) if self.flaws else 'none'}",
+            *([f"{self.shortened} windows with shortened passages"] if self.shortened else []),
+            f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
+            f"{self.seconds:.1f} s",
+        ]
+        return "; ".join(parts)
