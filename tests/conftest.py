@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("busy machines", deadline=None)  # time is no part of what is tested
-settings.load_recipe("busy machines")
+settings.load_profile("busy machines")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A stand-in for a 7B reasoning model: long reasoning, good but imperfect orders, some flaws.
 
-It goes through the real driver (`Reranker`), so that the traces are what the program writes. Its
+It goes through the real driver (`Driver`), so that the traces are what the program writes. Its
 knowledge is the judgements, blurred with a fixed seed.
 """
 
@@ -11,12 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rearank_cli.collection import open_collection
+from rearank_cli.engines.base import Ability
 from rearank_cli.formats.trec import group_qrels, write_run
+from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.recipe import load_recipe
-from rearank_cli.records import Completion, Passage, Prompt, Query, Run
-from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
+from rearank_cli.records import Completion, Passage, Prompt, Query, Request, Run
+from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.driver import Driver, Settings
 
 COMMON = frozenset(
     "about after also and because been does from have into only that their them then "
@@ -47,6 +51,8 @@ class Reasoner:
 
     grades: Mapping[tuple[str, str], int]
     capacity: int = 4
+    kv_tokens: int = 0
+    abilities: frozenset[Ability] = frozenset(("chat",))
     reserved: Sequence[str] = ()
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -56,8 +62,14 @@ class Reasoner:
     async def close(self) -> None:
         """Nothing to do."""
 
-    async def generate(self, prompt: Prompt) -> Completion:
+    def identity(self) -> Mapping[str, Any]:
+        """Say what this is."""
+        return {"model": "stand-in"}
+
+    async def complete(self, request: Request) -> Completion:
         """Reason about every passage shown, then order them, now and then with a flaw."""
+        prompt = request.prompt
+        assert not isinstance(prompt, str), "recipes of the tests are chats"
         asked = re.search(
             r"relevant they are to this query: (.*)\.\nBegin", prompt[1].content, re.S
         )
@@ -118,10 +130,10 @@ def rerank(
 ) -> tuple[Path, Path]:
     """Rerank with the stand-in; write and return `stem.trec` and `stem.trace.jsonl`."""
     engine = Reasoner(grades)
-    reranker = Reranker(engine, load_recipe("rearank"), settings)
+    driver = Driver(engine, settings)
 
     async def collect() -> list[Reranked]:
-        return [result async for result in reranker.run(work)]
+        return [result async for result in driver.run(work)]
 
     rng = random.Random(11)
     rankings = {}
@@ -135,6 +147,11 @@ def rerank(
                 handle.write(replace(each, seconds=round(took, 3)).to_json() + "\n")
     write_run(run, Run.by_rank(rankings, "stand-in"))
     return run, trace
+
+
+def sliding(depth: int, window: int, stride: int) -> Settings:
+    """Return the paper's way of reranking with these numbers."""
+    return Settings(load_recipe("rearank"), Sliding(window, stride), depth)
 
 
 PROVENANCE = {
@@ -183,7 +200,7 @@ def write_demo(folder: Path) -> tuple[Path, Path, Path]:
     work, grades = demo_work()
     old = folder / "first-stage.trec"
     write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "first-stage"))
-    run, trace = rerank(work, grades, Settings(20, 10, 5), folder / "stand-in")
+    run, trace = rerank(work, grades, sliding(20, 10, 5), folder / "stand-in")
     return old, run, trace
 
 
@@ -216,5 +233,5 @@ def write_large(folder: Path) -> tuple[Path, Path, Path, Path]:
             handle.write(json.dumps({"_id": each.query.query_id, "text": each.query.text}) + "\n")
     old = folder / "first-stage.trec"
     write_run(old, Run.by_rank({each.query.query_id: each.ranking for each in work}, "first-stage"))
-    run, trace = rerank(work, grades, Settings(100, 20, 10), folder / "stand-in")
+    run, trace = rerank(work, grades, sliding(100, 20, 10), folder / "stand-in")
     return old, run, trace, collection

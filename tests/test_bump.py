@@ -1,13 +1,12 @@
 import re
 
-from rearank_cli.records import Window
 from rearank_cli.report.bump import Bump, bump_chart
 
 
 def chart(**more: object) -> str:
     values: dict[str, object] = {
         "orders": [("a", "b", "c"), ("b", "a", "c"), ("b", "a", "c")],
-        "windows": [Window(0, 2)],
+        "shown": [[(1, 2)]],
         "shades": {"a": "g3", "b": "g0", "c": "g1"},
         "anchors": {"a": "p1-1"},
         "names": ("before", "after"),
@@ -29,18 +28,18 @@ def test_judged_relevant_passages_are_drawn_last_so_that_they_lie_on_top() -> No
 
 
 def test_a_passage_that_one_order_lacks_comes_from_below() -> None:
-    drawn = chart(orders=[("a", "b"), ("b", "c")], windows=[])
+    drawn = chart(orders=[("a", "b"), ("b", "c")], shown=[])
     assert "<title>c: not retrieved to rank 2</title>" in drawn
     assert "<title>a: rank 1 to not retrieved</title>" in drawn
 
 
 def test_each_window_is_shaded() -> None:
     assert chart().count('class="seen"') == 1
-    assert 'class="seen"' not in chart(windows=[])
+    assert 'class="seen"' not in chart(shown=[])
 
 
 def test_hundred_ranks_fit_a_screen() -> None:
     order = tuple(f"d{n}" for n in range(100))
-    height = re.search(r'viewBox="0 0 760 (\S+)"', chart(orders=[order, order], windows=[]))
+    height = re.search(r'viewBox="0 0 760 (\S+)"', chart(orders=[order, order], shown=[]))
     assert height is not None
     assert float(height[1]) < 900

@@ -98,4 +98,4 @@ def test_a_server_cannot_cut_at_tokens(folder: Path) -> None:
 def test_a_known_model_says_which_prompt_was_made_for_it(folder: Path) -> None:
     options = ("--model", "le723z/Rearank-7B", "--prompt", "rankgpt", "--base-url", "http://x/v1")
     done = rearank(folder, "rerank", "run.trec", *FILES, *options, "--dry-run")
-    assert "note: the prompt rearank was made for le723z/Rearank-7B" in done.stderr
+    assert "note: the recipe rearank was made for le723z/Rearank-7B" in done.stderr

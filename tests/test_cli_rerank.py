@@ -44,12 +44,12 @@ def test_from_stdin_to_a_file_with_the_trace_beside_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert ranking((tmp_path / "new.trec").read_text(), "q1")[:10] == EXPECTED_TOP
     traces = list(read_trace(str(tmp_path / "new.trace.jsonl")))
-    assert [(trace.query_id, trace.start, trace.stop) for trace in traces] == [
-        (query, *window) for query in ("q0", "q1", "q2") for window in ((5, 25), (0, 20))
+    assert [(trace.query_id, trace.ranks) for trace in traces] == [
+        (query, ranks) for query in ("q0", "q1", "q2") for ranks in ("6-25", "1-20")
     ]
     assert traces[0].reasoning == "by number"
     about = read_provenance(str(tmp_path / "new.trace.jsonl"))
-    assert (about["model"], about["prompt"]) == ("scripted", "rearank")
+    assert (about["model"], about["recipe"]) == ("scripted", "rearank")
     assert about["settings"]["window"] == 20
 
 
@@ -279,6 +279,6 @@ def test_the_trace_of_a_killed_command_holds_whole_windows(tmp_path: Path) -> No
         wait_for(partial(exceeds, server, 5))
         process.kill()
         process.communicate()
-    traces = list(read_trace(str(tmp_path / "out.trace.jsonl")))
+    traces = list(read_trace(str(tmp_path / "out.trace.jsonl.partial")))
     assert 3 <= len(traces) <= 7
     assert not (tmp_path / "out.trec").exists()

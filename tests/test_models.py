@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.engines.adapters import check_adapter, resolve_adapter, tensor_names
-from rearank_cli.engines.base import Model, Sampling
+from rearank_cli.engines.base import Model
 from rearank_cli.engines.models import find_model, resolve_model
 from rearank_cli.engines.opening import check_urls, engine_arguments, lora_rank_limit
 from rearank_cli.errors import RearankError
+from rearank_cli.records import Sampling
 
 
 def safetensors(file: Path, *names: str) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.errors import RearankError
-from rearank_cli.recipes.recipe import load_recipe, profile_names
+from rearank_cli.recipes.recipe import load_recipe, recipe_names
 
 
 def test_the_rearank_profile_has_the_turns_the_model_was_trained_on() -> None:
@@ -17,7 +17,7 @@ def test_the_rearank_profile_has_the_turns_the_model_was_trained_on() -> None:
     assert "2 passages" in prompt[1].content
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", recipe_names())
 def test_every_profile_shows_the_query_and_each_passage_once(name: str) -> None:
     prompt = load_recipe(name).render("the query", ["alpha", "beta", "gamma"])
     text = "\n".join(message.content for message in prompt)
@@ -28,7 +28,7 @@ def test_every_profile_shows_the_query_and_each_passage_once(name: str) -> None:
 
 
 def test_the_names_of_the_profiles() -> None:
-    assert profile_names() == ["qwen3", "rankgpt", "rearank"]
+    assert recipe_names() == ["qwen3", "rankgpt", "rearank"]
 
 
 def test_a_profile_of_ones_own(tmp_path: Path) -> None:

@@ -9,15 +9,23 @@ from rearank_cli.reranking.schedule import Queue, Ticket, drive
 
 def order_of(slots: int, lengths: list[int]) -> list[int]:
     """Return the positions in the order they are taken, one at a time."""
-    queue, taken = Queue(slots), []
+    queue, taken = Queue[int](lambda: slots), []
     for position, length in enumerate(lengths):
-        queue.put(Ticket(position, length))
+        queue.put(Ticket(position, length, position, brings=length))
     while queue:
         ticket = queue.take()
         taken.append(ticket.position)
         if ticket.left > 1:
-            queue.put(*ticket.followers(1, len(taken)))
+            queue.put(Ticket(ticket.task, ticket.left - 1, ticket.position, started=True))
     return taken
+
+
+def chains(lengths: list[int]) -> list[Ticket[int]]:
+    return [
+        Ticket(position, length, position, brings=length)
+        for position, length in enumerate(lengths)
+        if length
+    ]
 
 
 def test_with_much_to_do_a_started_chain_is_finished_first() -> None:
@@ -46,7 +54,7 @@ async def run(
     ends: list[int] = []
     flying = peak = 0
 
-    async def step(position: int) -> int:
+    async def step(position: int) -> list[Ticket[int]]:
         nonlocal flying, peak
         starts.append(position)
         flying += 1
@@ -56,10 +64,11 @@ async def run(
         if len(starts) > fail_at >= 0 and starts[fail_at] == position:
             raise RuntimeError(f"step of {position}")
         ends.append(position)
-        return 1 if ends.count(position) < lengths[position] else 0
+        left = lengths[position] - ends.count(position)
+        return [Ticket(position, left, position, started=True)] if left else []
 
     try:
-        async for _ in drive(lengths, slots, step):
+        async for _ in drive(chains(lengths), lambda: slots, step):
             pass
     except RuntimeError:
         assert fail_at >= 0
@@ -88,12 +97,13 @@ def test_chains_do_not_wait_for_each_other() -> None:
     async def main() -> list[str]:
         events: list[str] = []
 
-        async def step(position: int) -> int:
+        async def step(position: int) -> list[Ticket[int]]:
             await asyncio.sleep(0.3 if position == 0 else 0.001)
             events.append("long" if position == 0 else "short")
-            return 1 if position == 1 and len(events) < 5 else 0
+            more = position == 1 and len(events) < 5
+            return [Ticket(1, 1, 1, started=True)] if more else []
 
-        async for _ in drive([1, 5], 2, step):
+        async for _ in drive(chains([1, 5]), lambda: 2, step):
             pass
         return events
 
@@ -104,16 +114,16 @@ def test_closing_cancels_what_is_in_flight() -> None:
     async def main() -> int:
         cancelled = 0
 
-        async def step(position: int) -> int:
+        async def step(position: int) -> list[Ticket[int]]:
             nonlocal cancelled
             try:
                 await asyncio.sleep(60 if position else 0)
-                return 0
+                return []
             except asyncio.CancelledError:
                 cancelled += 1
                 raise
 
-        flight = drive([1, 1, 1], 3, step)
+        flight = drive(chains([1, 1, 1]), lambda: 3, step)
         await anext(flight)
         await flight.aclose()
         return cancelled
@@ -126,15 +136,27 @@ def test_a_stage_of_several_windows_runs_them_at_once() -> None:
         events: list[str] = []
         ready = iter([3, 0, 0, 1, 0])
 
-        async def step(position: int) -> int:
+        async def step(position: int) -> list[Ticket[int]]:
             events.append("start")
             await asyncio.sleep(0.01)
             events.append("end")
-            return next(ready)
+            return [Ticket(0, 1, 0, started=True) for _ in range(next(ready))]
 
-        async for _ in drive([3], 8, step):
+        async for _ in drive(chains([3]), lambda: 8, step):
             pass
         return events
 
     middle = ["start"] * 3 + ["end"] * 3
     assert asyncio.run(main()) == ["start", "end", *middle, "start", "end"]
+
+
+def test_a_stage_that_several_chains_begin_with_goes_chain_by_chain() -> None:
+    """Asks of a first stage are no started chains: the first query is not put off by the last."""
+    queue, taken = Queue[str](lambda: 1), []
+    for position in range(3):
+        for number in range(4):
+            name = f"{position}{number}"
+            queue.put(Ticket(name, 1, position, brings=4 * (not number)))
+    while queue:
+        taken.append(queue.take().task)
+    assert taken == [f"{position}{number}" for position in range(3) for number in range(4)]

@@ -15,7 +15,7 @@ def test_orders_follow_from_the_windows() -> None:
 
 
 def test_a_second_pass_starts_from_the_first_ones_end() -> None:
-    again = window(1, "abcd", "dabc", pass_=2)
+    again = window(1, "abcd", "dabc", pass_=2, stage=3)
     assert "".join(tell("t", [LOWER, UPPER, again]).new) == "edabc"
 
 
@@ -35,9 +35,9 @@ def test_a_document_that_no_window_showed() -> None:
 @pytest.mark.parametrize(
     ("windows", "message"),
     [
-        ([LOWER], "leave out some ranks"),
-        ([LOWER, window(0, "abcd", "abcd")], "does not continue the ones before it"),
-        ([window(0, "ab", "ax")], "does not continue"),
+        ([UPPER], "some of its windows are missing"),
+        ([LOWER, window(0, "axcd", "axcd", stage=2)], "does not continue the ones before it"),
+        ([window(0, "ab", "ax", hits="ab")], "does not continue"),
     ],
 )
 def test_windows_that_contradict(windows: list[object], message: str) -> None:

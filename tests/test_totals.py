@@ -2,13 +2,13 @@ from windows import LOWER, UPPER, window
 
 from rearank_cli.records import Flaws
 from rearank_cli.report.story import Trace, tell
-from rearank_cli.report.totals import Place, flaw_texts, total
+from rearank_cli.report.totals import Position, flaw_texts, total
 
 
 def test_totals_of_a_trace() -> None:
     other = [
-        window(1, "wxyz", "wxyz", query_id="q2", cached=True, seconds=0.0),
-        window(0, "vwxy", "wvxy", query_id="q2", flaws=Flaws(missing=(3,), repeated=(1,))),
+        window(1, "wxyz", "wxyz", hits="vwxyz", query_id="q2", cached=True, seconds=0.0),
+        window(0, "vwxy", "wvxy", stage=2, query_id="q2", flaws=Flaws(missing=(3,), repeated=(1,))),
     ]
     trace = Trace("t", {}, {"q1": tell("t", [LOWER, UPPER]), "q2": tell("t", other)})
     totals = total(trace)
@@ -23,7 +23,10 @@ def test_totals_of_a_trace() -> None:
         "no_answer": 0,
     }
     # bcde to ebcd moves four passages, wxyz to wxyz none; aebc and vwxy each swap two.
-    assert totals.places == (Place(1, 5, 2, 0, 4), Place(0, 4, 2, 2, 4))
+    assert totals.places == (
+        Position("2-5", 2, 5, 2, 0, 4),
+        Position("1-4", 1, 4, 2, 2, 4),
+    )
 
 
 def test_flaws_in_words() -> None:

@@ -5,16 +5,22 @@ import pytest
 
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Flaws
-from rearank_cli.reranking.trace import TraceFile, WindowTrace, read_provenance, read_trace
+from rearank_cli.reranking.trace import AskTrace, read_provenance, read_trace, reordered, settle
+from rearank_cli.reranking.tracefile import TraceFile
 
-TRACE = WindowTrace(
+TRACE = AskTrace(
     query_id="q1",
     query="why – warum",
     pass_=2,
-    start=0,
-    stop=3,
+    stage=4,
+    place=1,
     before=("a", "b c", "d"),
     after=("d", "a", "b c"),
+    ranks_before=(3, 4, 5),
+    ranks_after=(4, 5, 3),
+    moved={"e": 9},
+    hits=("x", "y"),
+    scores=(0.5, -1.0, 2.0),
     reasoning="because\n[3] says so",
     answer="[3] > [9] > [3]",
     flaws=Flaws(missing=(1, 2), repeated=(3,), unknown=(9,), truncated=True),
@@ -31,32 +37,59 @@ TRACE = WindowTrace(
 def test_a_trace_survives_writing_and_reading(tmp_path: Path) -> None:
     file = tmp_path / "run.trace.jsonl"
     written = TraceFile(str(file), {"model": "m"})
-    written.add(TRACE)
-    written.order([TRACE])
-    written.finish()
+    written.add([TRACE])
+    written.finish(["q1"])
     assert list(read_trace(str(file))) == [TRACE]
     assert read_provenance(str(file)) == {"model": "m"}
 
 
-def test_lines_are_there_as_windows_finish_and_in_order_at_the_end(tmp_path: Path) -> None:
-    file = tmp_path / "run.trace.jsonl"
+def test_until_the_end_lines_are_beside_and_the_earlier_trace_is_as_it_was(tmp_path: Path) -> None:
+    file, partial = tmp_path / "run.trace.jsonl", tmp_path / "run.trace.jsonl.partial"
+    file.write_text("earlier")
     written = TraceFile(str(file), {})
-    assert not file.exists()
+    assert written.partial == ""
     first, second = replace(TRACE, query_id="q1"), replace(TRACE, query_id="q2")
-    written.add(second)
-    assert [trace.query_id for trace in read_trace(str(file))] == ["q2"]
-    written.add(first)
-    assert [trace.query_id for trace in read_trace(str(file))] == ["q2", "q1"]
-    written.order([first])
-    written.order([second])
-    written.finish()
+    written.add([second])
+    assert written.partial == str(partial)
+    assert [trace.query_id for trace in read_trace(str(partial))] == ["q2"]
+    written.add([first])
+    assert [trace.query_id for trace in read_trace(str(partial))] == ["q2", "q1"]
+    assert file.read_text() == "earlier"
+    written.finish(["q1", "q2"])
     assert [trace.query_id for trace in read_trace(str(file))] == ["q1", "q2"]
-    assert file.read_text().startswith('{"provenance": {}}\n')
+    assert file.read_text().startswith('{"provenance": {}, "trace": 2}\n')
+    assert not partial.exists()
+
+
+def test_a_stage_says_where_its_documents_stand() -> None:
+    plain = replace(TRACE, moved={})
+    asks = [replace(plain, before=("c", "d"), after=("d", "c")), replace(plain, before=("e",))]
+    old, new = tuple("abcde"), tuple("dabce")
+    settled = settle(asks, old, new)
+    assert [each.ranks_after for each in settled] == [(4, 1), (5,)]
+    assert reordered(old, settled) == new
+
+
+def test_documents_that_a_method_moves_without_asking_are_noted_too() -> None:
+    plain = replace(TRACE, before=("c",), after=("c",), moved={})
+    old, new = tuple("abcd"), tuple("bacd")
+    (settled,) = settle([plain], old, new)
+    assert settled.moved == {"b": 1, "a": 2, "d": 4}
+    assert reordered(old, [settled]) == new
+
+
+def test_a_trace_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "old.jsonl"
+    file.write_text('{"query_id": "q1", "pass": 1, "start": 0, "stop": 2, "before": ["a", "b"]}\n')
+    with pytest.raises(RearankError) as caught:
+        list(read_trace(str(file)))
+    assert caught.value.message.startswith(f"{file}:1: a trace of rearank 0.1")
+    assert "rerank again" in caught.value.hint
 
 
 def test_a_full_disk_is_told() -> None:
     with pytest.raises(RearankError, match="/dev/full: cannot be written"):
-        TraceFile("/dev/full", {}).add(TRACE)
+        TraceFile("/dev/full", {}).add([TRACE])
 
 
 def test_the_field_names_of_the_file() -> None:
@@ -64,8 +97,9 @@ def test_the_field_names_of_the_file() -> None:
     for name in (
         "query_id",
         "pass",
-        "start",
-        "stop",
+        "stage",
+        "ranks_before",
+        "ranks_after",
         "before",
         "after",
         "reasoning",

@@ -19,7 +19,7 @@ import tiny
 from rearank_cli.errors import RearankError
 from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
-from rearank_cli.records import Passage, Query
+from rearank_cli.records import Passage, Query, Sampling
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.data import read_answers, read_lists
 from rearank_cli.training.folder import Folder
@@ -216,7 +216,7 @@ def test_validation_needs_a_whole_model(
 def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, trained: Job) -> None:
     """One start of vLLM; float32 on both sides, so that no rounding differs."""
     pytest.importorskip("vllm", reason="needs the extra `cpu` or `gpu`")
-    from rearank_cli.engines.base import EngineSettings, Sampling
+    from rearank_cli.engines.base import EngineSettings
     from rearank_cli.engines.models import resolve_model
     from rearank_cli.engines.opening import with_adapter
     from rearank_cli.engines.vllm import VllmEngine
@@ -226,19 +226,20 @@ def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, tr
     assert trained.held_out is not None
     orders = ["abc", "bca", "cab", "acb"]
     texts = [[Cleaner().clean(letter) for letter in order] for order in orders]
-    prompts = [trained.held_out.profile.render("q1", shown) for shown in texts]
+    profile = trained.held_out.profile
+    requests = [profile.request("q1", shown, Sampling(24)) for shown in texts]
 
     async def said(engine: Any) -> list[str]:
         await engine.open()
         try:
-            answers = await asyncio.gather(*map(engine.generate, prompts))
+            answers = await asyncio.gather(*map(engine.complete, requests))
         finally:
             await engine.close()
         return [each.text for each in answers]
 
     def through_transformers(model: Any) -> list[str]:
         tokenizer = policy.load_tokenizer(str(taught))
-        return asyncio.run(said(PolicyEngine(model, tokenizer, 24, 4, {})))
+        return asyncio.run(said(PolicyEngine(model, tokenizer, 24, 4)))
 
     base = through_transformers(policy.load_base(str(taught), lora=True))
     adapted = through_transformers(
@@ -246,7 +247,6 @@ def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, tr
     )
     settings = EngineSettings(
         resolve_model(str(taught)),
-        Sampling(24),
         engine_args={"dtype": "float32", "max_model_len": 256},
     )
     settings = with_adapter(settings, str(trained.folder.path))

@@ -13,10 +13,10 @@ from typing import Any
 
 from benchmarks.rerank.schedules import SCHEDULES, Outcome, work
 from benchmarks.rerank.simulation import answer_tokens
-from rearank_cli.engines.base import EngineSettings, Sampling
+from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.models import embedded_model, resolve_model
 from rearank_cli.engines.vllm import VllmEngine
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 QUERIES = 24
 SHORTER = 20  # answers are a twentieth of those of the paper's model, for want of a GPU
@@ -29,19 +29,21 @@ class FixedLengths(VllmEngine):
 
     lengths: Counter[int]
 
-    def parameters(self, prompt: Prompt) -> Any:
+    def parameters(self, request: Request) -> Any:
         """Ask for exactly as many tokens as this query's next window has."""
+        prompt = request.prompt
+        assert not isinstance(prompt, str), "the recipe is a chat"
         query = int(prompt[-1].content.partition("number ")[2].partition(".")[0])
         window = self.lengths[query]
         self.lengths[query] += 1
-        made = super().parameters(prompt)
+        made = super().parameters(request)
         made.ignore_eos = True
         made.min_tokens = made.max_tokens = max(1, answer_tokens(query, window) // SHORTER)
         return made
 
-    async def generate(self, prompt: Prompt) -> Completion:
+    async def complete(self, request: Request) -> Completion:
         """Answer, with an order that is always the same."""
-        answer = await super().generate(prompt)
+        answer = await super().complete(request)
         return Completion("<answer>[1]</answer>", "", "stop", 1, answer.completion_tokens)
 
 
@@ -69,7 +71,6 @@ def tiny_model(folder: Path) -> Path:
 async def _compare(model: Path) -> dict[str, Outcome]:
     settings = EngineSettings(
         resolve_model(str(model)),
-        Sampling(max_tokens=1024),
         engine_args={"enable_prefix_caching": False},  # or the second schedule has less to read
     )
     engine = FixedLengths(settings)

@@ -8,7 +8,7 @@ import time
 from benchmarks.rerank import virtual
 from benchmarks.rerank.schedules import SCHEDULES, WINDOWS, Outcome, driver, work
 from benchmarks.rerank.simulation import SimulatedEngine
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.records import Completion, Request
 
 SIZES = (16, 32, 43, 100, 200, 500, 1000)
 
@@ -39,7 +39,7 @@ def simulated() -> None:
 class InstantEngine(SimulatedEngine):
     """Answers at once."""
 
-    async def generate(self, prompt: Prompt) -> Completion:
+    async def complete(self, request: Request) -> Completion:
         """Return a full order of the window."""
         return Completion(f"<think>{'word ' * 500}</think><answer>{ORDER}</answer>")
 

@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
+from rearank_cli.engines.base import Engine
+from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.recipe import load_recipe
-from rearank_cli.records import Engine, Passage, Prompt, Query
-from rearank_cli.reranking.reranker import Candidates, Reranker, Settings
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.records import Passage, Prompt, Query, Request, Sampling
+from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.driver import Driver, Listener, Settings
+from rearank_cli.reranking.trace import AskTrace
 
 HITS = 100
 WINDOWS = 9
+SAMPLING = Sampling(2048)
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,14 @@ async def driver(engine: Engine, items: Sequence[Candidates], cap: int | None = 
     left = {item.query.query_id: WINDOWS for item in items}
     firsts: list[float] = []
 
-    def noted(trace: WindowTrace) -> None:
-        left[trace.query_id] -= 1
-        if not left[trace.query_id]:
-            firsts.append(loop.time() - begun)
+    class Noted(Listener):
+        def answered(self, trace: AskTrace, expected: int) -> None:
+            left[trace.query_id] -= 1
+            if not left[trace.query_id]:
+                firsts.append(loop.time() - begun)
 
-    reranker = Reranker(engine, load_recipe("rearank"), Settings(concurrency=cap), noted)
-    async for _ in reranker.run(items):
+    settings = Settings(load_recipe("rearank"), Sliding(), concurrency=cap)
+    async for _ in Driver(engine, settings, Noted()).stream(items):
         pass
     return Outcome(loop.time() - begun, firsts[0])
 
@@ -70,7 +75,7 @@ async def capped(engine: Engine, items: Sequence[Candidates], cap: int) -> Outco
     async def chain(prompt: Prompt) -> None:
         for _ in range(WINDOWS):
             async with gate:
-                await engine.generate(prompt)
+                await engine.complete(Request(prompt, SAMPLING))
         firsts.append(loop.time() - begun)
 
     await asyncio.gather(*map(chain, _prompts(items)))
@@ -87,7 +92,7 @@ async def _timed(rounds: list[list[Prompt]], engine: Engine, finished: int) -> O
     loop = asyncio.get_running_loop()
     begun, first = loop.time(), 0.0
     for number, prompts in enumerate(rounds, 1):
-        await asyncio.gather(*map(engine.generate, prompts))
+        await asyncio.gather(*[engine.complete(Request(prompt, SAMPLING)) for prompt in prompts])
         if number == finished:
             first = loop.time() - begun
     return Outcome(loop.time() - begun, first)

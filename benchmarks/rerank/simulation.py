@@ -19,10 +19,12 @@ import asyncio
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from rearank_cli.records import Completion, Prompt
+from rearank_cli.engines.base import Ability
+from rearank_cli.records import Completion, Request
 
 OVERHEAD = 2e-3
 WEIGHTS = 3.2e-3
@@ -52,6 +54,8 @@ class _Sequence:
 class SimulatedEngine:
     """An `Engine` in the time of the event loop; `query_of` finds a prompt's query."""
 
+    kv_tokens = 0
+    abilities: frozenset[Ability] = frozenset(("chat",))
     reserved: Sequence[str] = ()
 
     def __init__(self, capacity: int = SEQUENCES) -> None:
@@ -68,8 +72,14 @@ class SimulatedEngine:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def generate(self, prompt: Prompt) -> Completion:
+    def identity(self) -> Mapping[str, Any]:
+        """Say what this is."""
+        return {"model": "simulated"}
+
+    async def complete(self, request: Request) -> Completion:
         """Answer after the time that the batch gives this prompt, in no particular order."""
+        prompt = request.prompt
+        assert not isinstance(prompt, str), "the recipe is a chat"
         query = int(prompt[-1].content.partition("number ")[2].partition(".")[0])
         window = self._windows[query]
         self._windows[query] += 1

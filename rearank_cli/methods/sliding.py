@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
 from rearank_cli.methods.base import Ask, Hit, Kind, Plan, Result, Stage, ids
@@ -34,7 +35,7 @@ class Sliding:
         """Yield a stage for each window; a single hit needs none."""
         current = list(ids(hits))
         places = windows(len(hits), self.window, self.step) if len(hits) > 1 else []
-        for place, upper in zip(places, [*places[1:], None], strict=True):
+        for place, upper in zip_longest(places, places[1:]):
             shown = tuple(current[place.start : place.stop])
             # The next window shows what rises to the ranks that both share.
             needs = upper.stop - place.start if upper else None

@@ -145,11 +145,11 @@ def read_trace(source: str) -> Iterator[AskTrace]:
             found = True
         except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise RearankError(
-                f"{name}:{number}: expected an ask of a trace, found {line[:60]!r}",
+                f"{name}:{number}: expected a window of a trace, found {line[:60]!r}",
                 hint="traces are written by rearank rerank beside the run",
             ) from error
     if not found:
-        raise RearankError(f"{name}: expected the trace of a run, found no asks")
+        raise RearankError(f"{name}: expected the trace of a run, found no windows")
 
 
 def _old(name: str, number: int) -> RearankError:

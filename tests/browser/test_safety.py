@@ -6,7 +6,7 @@ import pytest
 
 from browser.conftest import make_report
 from rearank_cli.records import Flaws
-from rearank_cli.reranking.trace import WindowTrace
+from rearank_cli.reranking.trace import AskTrace
 
 pytestmark = pytest.mark.browser
 
@@ -83,14 +83,17 @@ def hostile_window(
     number: int, query_id: str, before: tuple[str, ...], after: tuple[str, ...]
 ) -> str:
     attacks = [f"[{place}] {text}" for place, text in enumerate(ATTACKS[:12], 1)]
-    window = WindowTrace(
+    window = AskTrace(
         query_id=query_id,
         query=ATTACKS[number],
         pass_=1,
-        start=0,
-        stop=len(before),
+        stage=1,
+        place=1,
         before=before,
         after=after,
+        ranks_before=tuple(range(1, len(before) + 1)),
+        ranks_after=tuple(after.index(doc_id) + 1 for doc_id in before),
+        hits=before,
         reasoning="\n".join([*attacks, *ATTACKS]),
         answer=ATTACKS[number] + " [1] > [2]",
         flaws=Flaws(missing=(3,), truncated=True),

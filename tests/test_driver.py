@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, ids, numbered, query, shown
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
+from rearank_cli.methods import make_method
 from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt
-from rearank_cli.reranking.reranker import Candidates, Reranked, Reranker, Settings
+from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.driver import Driver, Settings
 
-PROFILE = load_recipe("rearank")
+RECIPE = load_recipe("rearank")
 
 
 def work(hits: int, name: str = "q1") -> Candidates:
@@ -21,11 +24,19 @@ def work(hits: int, name: str = "q1") -> Candidates:
     return Candidates(query(name), tuple(reversed(passages)), passages)
 
 
+def setup(method: str = "sliding", **given: Any) -> Settings:
+    """Return settings; numbers that are a method's own go to the method."""
+    own: dict[str, Any] = {
+        name: given.pop(name) for name in ("window", "stride", "pivot") if name in given
+    }
+    return Settings(RECIPE, make_method(method, own), **given)
+
+
 def rerank(
     engine: ScriptedEngine, items: Sequence[Candidates], how: Settings | None = None
 ) -> list[Reranked]:
     async def main() -> list[Reranked]:
-        return [result async for result in Reranker(engine, PROFILE, how).run(items)]
+        return [result async for result in Driver(engine, how or setup()).run(items)]
 
     return asyncio.run(main())
 
@@ -42,7 +53,7 @@ def test_the_best_ten_come_up_from_the_bottom_of_any_list(hits: int) -> None:
 
 
 def test_hits_below_the_depth_follow_in_their_old_order() -> None:
-    (result,) = rerank(ScriptedEngine(), [work(30)], Settings(depth=10, window=5, stride=2))
+    (result,) = rerank(ScriptedEngine(), [work(30)], setup(depth=10, window=5, stride=2))
     assert numbers(result)[10:] == list(range(19, -1, -1))
     assert sorted(numbers(result)[:10]) == list(range(20, 30))
 
@@ -58,7 +69,7 @@ def test_lists_of_different_lengths_do_not_rule_each_other() -> None:
 
 def test_a_second_pass_goes_on_where_the_first_ended() -> None:
     once, twice = (
-        rerank(ScriptedEngine(), [work(60)], Settings(passes=passes))[0] for passes in (1, 2)
+        rerank(ScriptedEngine(), [work(60)], setup(passes=passes))[0] for passes in (1, 2)
     )
     assert [trace.pass_ for trace in twice.traces] == [1] * 5 + [2] * 5
     assert twice.traces[5].before == once.ranking[40:60]
@@ -71,7 +82,8 @@ def test_traces_say_what_was_asked_said_and_understood() -> None:
     (result,) = rerank(ScriptedEngine(script), [work(3)])
     (trace,) = result.traces
     assert (trace.query_id, trace.query, trace.pass_) == ("q1", "what is q1", 1)
-    assert (trace.start, trace.stop) == (0, 3)
+    assert trace.ranks_before == (1, 2, 3)
+    assert trace.ranks_after == (2, 1, 3)
     assert trace.before == ("d02", "d01", "d00")
     assert trace.after == ("d01", "d02", "d00")
     assert (trace.reasoning, trace.answer) == ("hm", "[2]")
@@ -90,7 +102,7 @@ def test_reasoning_that_a_server_delivers_apart_is_kept() -> None:
 def test_no_more_windows_fly_than_allowed_and_all_chains_fly_at_once() -> None:
     items = [work(40, f"q{n}") for n in range(12)]
     capped = ScriptedEngine(seconds=lambda prompt: 0.001)
-    rerank(capped, items, Settings(concurrency=5))
+    rerank(capped, items, setup(concurrency=5))
     assert capped.peak == 5
     free = ScriptedEngine(seconds=lambda prompt: 0.001, capacity=100)
     rerank(free, items)
@@ -103,10 +115,10 @@ def test_results_depend_neither_on_timing_nor_on_concurrency(
     lengths: list[int], concurrency: int, random: Random
 ) -> None:
     items = [work(hits, f"q{n}") for n, hits in enumerate(lengths)]
-    how = Settings(window=6, stride=3)
+    how = setup(window=6, stride=3)
     expected = rerank(ScriptedEngine(), items, how)
     slow = ScriptedEngine(seconds=lambda prompt: random.random() / 1000)
-    found = rerank(slow, items, Settings(window=6, stride=3, concurrency=concurrency))
+    found = rerank(slow, items, setup(window=6, stride=3, concurrency=concurrency))
     assert [(each.query_id, each.ranking) for each in found] == [
         (each.query_id, each.ranking) for each in expected
     ]
@@ -120,7 +132,7 @@ def test_an_engine_that_fails_fails_the_work_and_names_query_and_ranks() -> None
 
     engine = ScriptedEngine(script, seconds=lambda prompt: 0.001)
     with pytest.raises(EngineError) as caught:
-        rerank(engine, [work(10, "q1"), work(10, "q2")], Settings(window=4, stride=2))
+        rerank(engine, [work(10, "q1"), work(10, "q2")], setup(window=4, stride=2))
     assert caught.value.message == "query q2, ranks 5-8: the engine died"
     assert caught.value.hint == "see the log"
     assert engine.in_flight == 0
@@ -150,7 +162,7 @@ def limited(limit: int) -> ScriptedEngine:
 def test_a_prompt_that_is_too_long_gets_shorter_passages_and_the_trace_says_so() -> None:
     long = {name: Passage(name, f"{name} " * 100) for name in ("a", "b")}
     item = Candidates(query(), ("a", "b"), long)
-    empty = sum(len(message.content) for message in PROFILE.render("what is q1", ["", ""]))
+    empty = sum(len(message.content) for message in RECIPE.render("what is q1", ["", ""]))
     (result,) = rerank(limited(empty + 250), [item])
     trace = result.traces[0]
     assert result.ranking == ("b", "a")
@@ -180,10 +192,11 @@ def test_passages_are_shown_in_order_with_their_text_prepared() -> None:
         {"concurrency": 0},
         {"passage_chars": 0},
         {"stride": 20},
-        {"strategy": "bubble"},
+        {"method": "bubble"},
+        {"pivot": 3},
         {"window": 1},
     ],
 )
-def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(RearankError):
-        Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+        setup(**wrong)
