@@ -110,7 +110,7 @@ class Sampling:
     def __post_init__(self) -> None:
         """Check the numbers."""
         if self.max_tokens < 1:
-            raise RearankError(f"expected max_tokens to be at least 1, found {self.max_tokens}")
+            raise RearankError(f"expected `max_tokens` to be at least 1, found {self.max_tokens}")
         for name, ok, wanted in (
             ("temperature", self.temperature >= 0, "0 or more"),
             ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
@@ -119,7 +119,7 @@ class Sampling:
             ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
         ):
             if not ok:
-                raise RearankError(f"expected {name} to be {wanted}, found {getattr(self, name)}")
+                raise RearankError(f"expected `{name}` to be {wanted}, found {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import typer
 
 from rearank_cli import __version__
 from rearank_cli.cli import cache, prompt
+from rearank_cli.cli.wording import spelled
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
@@ -65,7 +66,7 @@ def main() -> None:
     try:
         app()
     except RearankError as error:
-        note(f"error: {error.message}")
+        note(f"error: {spelled(error.message)}")
         if error.hint:
-            note(f"hint: {error.hint}")
+            note(f"hint: {spelled(error.hint)}")
         sys.exit(error.exit_code)

@@ -215,7 +215,8 @@ def command(
         tell=bar.say,
     )
     advise(reranker.settings.recipe, reranker.model.name)
-    asked = Sampling(max_tokens or reranker.settings.recipe.max_tokens, temperature, seed)
+    longest = reranker.settings.recipe.max_tokens if max_tokens is None else max_tokens
+    asked = Sampling(longest, temperature, seed)
     reranker.settings = replace(
         reranker.settings, sampling=asked, passage_chars=passage_chars, concurrency=concurrency
     )

@@ -35,7 +35,7 @@ def make_method(name: str = "sliding", numbers: Mapping[str, Any] | None = None)
     numbers that cannot work.
     """
     if name not in METHODS:
-        raise RearankError(f"expected method to be {' or '.join(METHODS)}, found {name!r}")
+        raise RearankError(f"expected `method` to be {' or '.join(METHODS)}, found {name!r}")
     made = METHODS[name]
     given = {key: value for key, value in (numbers or {}).items() if value is not None}
     known = [each.name for each in fields(made)]

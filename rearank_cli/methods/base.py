@@ -118,4 +118,4 @@ def check_at_least(least: int, **numbers: Any) -> None:
     """Raise `RearankError` for a number below `least`."""
     for name, number in numbers.items():
         if number < least:
-            raise RearankError(f"expected {name} to be at least {least}, found {number}")
+            raise RearankError(f"expected `{name}` to be at least {least}, found {number}")

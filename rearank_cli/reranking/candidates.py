@@ -40,7 +40,7 @@ def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidat
     if strangers:
         raise RearankError(
             f"{source}: {_named(strangers, 'query', 'queries')} not {place}",
-            hint="is the run of another collection? -d or --queries names the one to use",
+            hint="is the run of another collection? `collection` or `queries` names the one to use",
         )
     wanted = {doc_id for ranking in run.rankings.values() for doc_id in ranking[:depth]}
     passages = texts.passages(wanted)
@@ -53,7 +53,7 @@ def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidat
     if lost:
         raise RearankError(
             f"{source}: {_named(lost, 'document', 'documents')} not {place}",
-            hint="is the run of another collection? -d or --corpus names the one to use",
+            hint="is the run of another collection? `collection` or `corpus` names the one to use",
         )
     return [
         Candidates(queries[query_id], ranking, passages, run.scores[query_id])
@@ -88,7 +88,7 @@ def take_shard(run: Run, shard: str | None) -> Run:
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise RearankError(f"expected shard to be I/N with 1 <= I <= N, found {shard!r}")
+        raise RearankError(f"`shard`: expected I/N with 1 <= I <= N, found {shard!r}")
     ids = list(run.rankings)
     taken = ids[len(ids) * (part - 1) // parts : len(ids) * part // parts]
     return Run(

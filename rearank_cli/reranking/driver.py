@@ -267,6 +267,6 @@ def _shorter(longest: int, error: PromptTooLong) -> int:
     if limit < MIN_PASSAGE_CHARS:
         raise RearankError(
             f"the query does not fit the model: {error.message}",
-            hint="shorten the query, lower max_tokens or the window, or raise max_model_len",
+            hint="shorten the query, lower `max_tokens` or `window`, or raise `max_model_len`",
         ) from error
     return limit

@@ -32,7 +32,7 @@ class RunFiles:
     def __post_init__(self) -> None:
         """Check both places and the tag."""
         if not re.fullmatch(r"\S+", self.tag):
-            raise RearankError(f"expected a tag without spaces, found {self.tag!r}")
+            raise RearankError(f"`tag`: expected a name without spaces, found {self.tag!r}")
         check_writable(self.run)
         if self.trace_file:
             check_writable(self.trace_file)
