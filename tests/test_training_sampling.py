@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from rearank_cli.records import Message
-from rearank_cli.training.data import read_lists
+from rearank_cli.training.data import read_answers, read_lists
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.job import Job
 from rearank_cli.training.settings import Lora, load_settings
@@ -95,3 +95,25 @@ def test_sampling_in_grpo_ignores_it_too(plain: Path, tmp_path: Path) -> None:
     train(job)
     (step,) = job.folder.records()
     assert step["length"] > LONGEST / 2
+
+
+def test_the_warm_up_is_shown_prompts_as_reranking_shows_them(plain: Path, tmp_path: Path) -> None:
+    """A chat template that does not render without its switch: the profile's must come along."""
+    from rearank_cli.training.train import train
+
+    model = with_own(plain, tmp_path / "model", {})
+    template = model / "chat_template.jinja"
+    demand = "{% if thinking is not defined %}{{ raise_exception('no switch') }}{% endif %}"
+    template.write_text(demand + template.read_text("utf-8"), "utf-8")
+    changes = ("sft.epochs=0.5", "sft.batch=4", "run.micro_batch=4", "lora.rank=2")
+    job = Job(
+        base=str(model),
+        name="tiny",
+        settings=load_settings(None, [*changes, "run.precision=float32"]),
+        folder=Folder(str(tmp_path / "run")),
+        lists=None,
+        answers=read_answers(str(tiny.write_warmup(tmp_path / "warmup.jsonl", 8))),
+        switches={"thinking": False},
+    )
+    train(job)
+    assert job.folder.finished()

@@ -74,8 +74,10 @@ def warm_up(job: Job, validator: Validator | None) -> None:
     )
     base = policy.load_base(job.base, job.lora, settings.run.precision)
     tokenizer = policy.load_tokenizer(job.base)
+    switches = {"chat_template_kwargs": dict(job.switches)} if job.switches else {}
     rows = [
-        {"prompt": each["prompt"], "completion": each["completion"]} for each in answers.examples
+        {"prompt": each["prompt"], "completion": each["completion"], **switches}
+        for each in answers.examples
     ]
     trainer = SFTTrainer(
         model=policy.with_adapter(base, settings.lora, settings.run.seed) if job.lora else base,
