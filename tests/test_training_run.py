@@ -9,9 +9,9 @@ import pytest
 import tiny
 
 from rearank_cli.errors import RearankError
-from rearank_cli.recipes.recipe import load_profile
+from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.records import Passage, Query
-from rearank_cli.reranking.reranker import Candidates
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.card import write_card
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.job import Job
@@ -41,7 +41,7 @@ def a_job(
         folder=Folder(str(folder)),
         lists=None,
         answers=None,
-        held_out=HeldOut("held-out.trec", work, {"1": {"b": grade}}, load_profile("rearank")),
+        held_out=HeldOut("held-out.trec", work, {"1": {"b": grade}}, load_recipe("rearank")),
         switches=switches or {},
     )
 

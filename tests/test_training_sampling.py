@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tiny
 
-from rearank_cli.records import Message
+from rearank_cli.records import Message, Request, Sampling
 from rearank_cli.training.data import read_answers, read_lists
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.job import Job
@@ -45,11 +45,14 @@ def said(model: Any, folder: Path) -> list[str]:
     from rearank_cli.training.engine import PolicyEngine
 
     async def ask() -> list[str]:
-        engine = PolicyEngine(model, policy.load_tokenizer(str(folder)), LONGEST, 4, {})
+        engine = PolicyEngine(model, policy.load_tokenizer(str(folder)), LONGEST, 4)
         await engine.open()
         try:
-            prompts = [(Message("user", text),) for text in ("one", "two", "three")]
-            return [each.text for each in await asyncio.gather(*map(engine.generate, prompts))]
+            requests = [
+                Request((Message("user", text),), Sampling(LONGEST))
+                for text in ("one", "two", "three")
+            ]
+            return [each.text for each in await asyncio.gather(*map(engine.complete, requests))]
         finally:
             await engine.close()
 
