@@ -70,7 +70,8 @@ def test_whose_wording_was_used_stands_below_the_figures(
     figures = tmp_path / "dl19.tsv"
     figures.write_text("run\tnDCG@10\ndl19.bm25\t0.5\ndl19.rearank\t0.7\n", encoding="utf-8")
     if asked:
-        first = json.dumps({"provenance": {"prompt": asked}})
+        name = "prompt" if asked == "qwen3" else "recipe"  # as traces called it, and call it
+        first = json.dumps({"provenance": {name: asked}})
         (tmp_path / "dl19.rearank.trace.jsonl").write_text(first + "\n{}\n", encoding="utf-8")
     result = subprocess.run(
         [sys.executable, str(PAPER / "compare.py"), str(PAPER / "table1.tsv"), str(figures)],

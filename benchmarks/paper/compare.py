@@ -71,8 +71,9 @@ def prompt(path: Path) -> str:
     trace = path.with_name(f"{path.stem}.rearank.trace.jsonl")
     try:
         with trace.open(encoding="utf-8") as handle:
-            return str(json.loads(handle.readline())["provenance"]["prompt"])
-    except (OSError, ValueError, KeyError, TypeError):
+            about = json.loads(handle.readline())["provenance"]
+            return str(about.get("recipe") or about["prompt"])  # its name in earlier traces
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 
