@@ -187,7 +187,7 @@ def test_the_card_tells_data_settings_and_results(trained: Job) -> None:
     assert "rearank rerank RUN -d NAME --model tiny --adapter unbroken" in card
     assert "GRPO: 40 lists of 10 queries" in card
     assert "| grpo | 12 | 0.5000 | 1.0000 |" in card
-    assert "steps = 12 " in card
+    assert "steps = 12 " in card and "Computed in float32." in card
     assert (trained.folder.path / "settings.toml").read_text("utf-8") == trained.settings.text
 
 
