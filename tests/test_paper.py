@@ -1,6 +1,7 @@
 """The paper's tables: the data, the comparison, and `make paper-dl` on three queries of DL19."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,35 @@ def test_only_our_collections_are_averaged(tmp_path: Path) -> None:
     assert text[-1] == "| - REARANK-7B | +0.00 | -1.88 |  |"
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "own"),
+    [
+        ("rearank", "Ours of dl19: asked with the prompt rearank.", True),
+        ("qwen3", "Ours of dl19: asked with the prompt qwen3.", True),
+        ("original.toml", "Ours of dl19: asked with original.toml.", False),
+        ("", "Ours of dl19: asked with a prompt that no trace tells.", False),
+    ],
+)
+def test_whose_wording_was_used_stands_below_the_figures(
+    tmp_path: Path, asked: str, said: str, own: bool
+) -> None:
+    figures = tmp_path / "dl19.tsv"
+    figures.write_text("run\tnDCG@10\ndl19.bm25\t0.5\ndl19.rearank\t0.7\n", encoding="utf-8")
+    if asked:
+        name = "prompt" if asked == "qwen3" else "recipe"  # as traces called it, and call it
+        first = json.dumps({"provenance": {name: asked}})
+        (tmp_path / "dl19.rearank.trace.jsonl").write_text(first + "\n{}\n", encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, str(PAPER / "compare.py"), str(PAPER / "table1.tsv"), str(figures)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = result.stdout.partition("| - REARANK-7B")[2]
+    assert said in text.splitlines()
+    assert ("not the one that REARANK-7B was trained on" in text) is own
+
+
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "-f", "paper.mk", *arguments],
@@ -91,6 +121,7 @@ def test_paper_dl_is_built_once_and_printed(tmp_path: Path, shared: Path) -> Non
         assert "| REARANK-7B | 74.16 | 74.16 |" in first.stdout
         assert "| **ours: bm25** | " in first.stdout
         assert "| **ours: rearank** | " in first.stdout
+        assert "not the one that REARANK-7B was trained on" in first.stdout
         asked = len(server.finished)
         assert asked == QUERIES * 2  # 30 hits are two windows
         figures = (tmp_path / "runs" / "dl19.tsv").read_text("utf-8")

@@ -30,7 +30,8 @@ from rearank_cli.training.validation import HeldOut
 
 pytest.importorskip("trl", reason="needs the extra `train`")
 
-COMMON = ("run.micro_batch=32", "run.gradient_checkpointing=false")
+# float32 on every machine: rewards, figures and weights are compared.
+COMMON = ("run.micro_batch=32", "run.gradient_checkpointing=false", "run.precision=float32")
 STEPS = 12
 GRPO = (
     *COMMON,
@@ -156,6 +157,7 @@ def test_a_broken_run_ends_as_an_unbroken_one(place: Path, taught: Path, trained
     train(job)
     assert measured(job, "grpo") == measured(trained, "grpo")
     assert measured(job, "sft") == measured(trained, "sft")
+    assert measured(job, "validation") == measured(trained, "validation")
     unbroken, broken = (weights(each.folder.path) for each in (trained, job))
     assert unbroken.keys() == broken.keys()
     assert all(unbroken[name].equal(broken[name]) for name in unbroken)
@@ -185,7 +187,7 @@ def test_the_card_tells_data_settings_and_results(trained: Job) -> None:
     assert "rearank rerank RUN -d NAME --model tiny --adapter unbroken" in card
     assert "GRPO: 40 lists of 10 queries" in card
     assert "| grpo | 12 | 0.5000 | 1.0000 |" in card
-    assert "steps = 12 " in card
+    assert "steps = 12 " in card and "Computed in float32." in card
     assert (trained.folder.path / "settings.toml").read_text("utf-8") == trained.settings.text
 
 
@@ -241,10 +243,11 @@ def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, tr
         tokenizer = policy.load_tokenizer(str(taught))
         return asyncio.run(said(PolicyEngine(model, tokenizer, 24, 4)))
 
-    base = through_transformers(policy.load_base(str(taught), lora=True))
-    adapted = through_transformers(
-        policy.from_adapter(policy.load_base(str(taught), lora=True), trained.folder.path)
-    )
+    def loaded() -> Any:
+        return policy.load_base(str(taught), lora=True, precision="float32")
+
+    base = through_transformers(loaded())
+    adapted = through_transformers(policy.from_adapter(loaded(), trained.folder.path))
     settings = EngineSettings(
         resolve_model(str(taught)),
         engine_args={"dtype": "float32", "max_model_len": 256},

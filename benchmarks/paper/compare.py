@@ -1,9 +1,11 @@
 """Our figures beside the paper's: `python benchmarks/paper/compare.py table1.tsv FILE…`.
 
 Each FILE is what `rearank eval --format tsv` wrote for one collection, named after it:
-runs/paper/dl19.tsv has the runs dl19.bm25 and dl19.rearank. Figures are nDCG@10 in percent.
+runs/paper/dl19.tsv has the runs dl19.bm25 and dl19.rearank. Figures are nDCG@10 in percent. The
+trace of the reranking, dl19.rearank.trace.jsonl beside FILE, tells which prompt was used.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,10 @@ from pathlib import Path
 MEASURE = "nDCG@10"
 # The paper's line that our run is to be held against, by the end of our run's name.
 BESIDE = {"bm25": "BM25", "rearank": "REARANK-7B"}
+OWN_WORDING = """\
+Its wording is our own, not the one that REARANK-7B was trained on, and the paper's figures are with
+that one. To ask with the original, write it down as docs/reranking.md says ("The model's own
+wording") and give PAPER_RERANK='--prompt FILE.toml' and another PAPER_RUNS."""
 
 Table = Mapping[str, Mapping[str, str]]
 
@@ -60,10 +66,40 @@ def lines(table: Table, figures: Mapping[str, Mapping[str, float]]) -> Iterator[
         yield "| " + " | ".join([f"- {beside}", *(f"{gap:+.2f}" for gap in gaps), ""]) + " |"
 
 
+def prompt(path: Path) -> str:
+    """Return the prompt that a reranking was done with, as its trace says; "" without a trace."""
+    trace = path.with_name(f"{path.stem}.rearank.trace.jsonl")
+    try:
+        with trace.open(encoding="utf-8") as handle:
+            about = json.loads(handle.readline())["provenance"]
+            return str(about.get("recipe") or about["prompt"])  # its name in earlier traces
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def wording(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield what a reader must know of the prompts before comparing our figures with the paper's.
+
+    A prompt of its own is a TOML file; one that comes with the program is in our words.
+    """
+    asked: dict[str, list[str]] = {}
+    for path in paths:
+        asked.setdefault(prompt(path), []).append(path.stem)
+    for name, sets in asked.items():
+        if name.endswith(".toml"):
+            yield f"Ours of {', '.join(sets)}: asked with {name}."
+            continue
+        said = f"the prompt {name}" if name else "a prompt that no trace tells"
+        yield f"Ours of {', '.join(sets)}: asked with {said}."
+        if name:
+            yield OWN_WORDING
+
+
 def main() -> None:
     """Print the table of the files named on the command line."""
     table, *files = map(Path, sys.argv[1:])
     print("\n".join(lines(paper(table), ours(files))))
+    print("\n" + "\n".join(wording(files)))
 
 
 if __name__ == "__main__":

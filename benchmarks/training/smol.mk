@@ -13,8 +13,7 @@ MODEL ?= smollm2-135m
 TRAIN := vaswani cisi med cf nfcorpus
 TEST := dl19 cacm demo
 
-# A list and its answer are about 500 tokens. bf16 pays on CPUs that have avx512_bf16 or amx_bf16;
-# without a KL term (beta 0) there is no pass through the reference model.
+# A list and its answer are about 500 tokens. Without a KL term (beta 0) there is no pass through the reference model.
 WINDOW ?= 5
 # Lists per query for the warm-up and for GRPO, before filters; every query counts the same.
 WARMUP_DRAWS ?= 8
@@ -29,7 +28,7 @@ SETTINGS := sft.batch=8 sft.max_tokens=1024 sft.epochs=$(SFT_EPOCHS) sft.lora_le
 	grpo.steps=$(GRPO_STEPS) grpo.prompts_per_step=4 grpo.generations=8 \
 	grpo.lora_learning_rate=2e-4 grpo.beta=0.0 reward.keep_ideal=true grpo.max_answer_tokens=128 \
 	grpo.schedule=cosine grpo.warmup_steps=4 \
-	run.micro_batch=4 run.precision=bf16 run.save_every=10 run.gradient_checkpointing=false \
+	run.micro_batch=4 run.save_every=10 run.gradient_checkpointing=false \
 	validation.every=40 validation.depth=10 validation.window=5 validation.stride=4 \
 	validation.max_answer_tokens=128 validation.batch=9
 # Reranking the first 13 hits: three windows of five. On two cores vLLM's CPU build answers some 7

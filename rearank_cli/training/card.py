@@ -9,6 +9,7 @@ from rearank_cli import __version__
 from rearank_cli.formats.files import write_text
 from rearank_cli.training.data import Data
 from rearank_cli.training.job import Job
+from rearank_cli.training.precision import chosen
 
 _LIBRARIES = ("trl", "transformers", "peft", "accelerate", "torch")
 
@@ -40,6 +41,7 @@ def _card(job: Job, records: list[dict[str, Any]]) -> Iterable[str]:
     yield from ("## Settings", "", "Also in `settings.toml`.", "", "```toml")
     yield job.settings.text.rstrip()
     yield from ("```", "")
+    yield f"Computed in {chosen(job.settings.run.precision)}."
     yield "Libraries: " + ", ".join(_versions()) + "."
 
 

@@ -11,13 +11,17 @@ from rearank_cli.engines.base import Ability
 from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import PromptTooLong
 from rearank_cli.records import Completion, Request
+from rearank_cli.training.policy import plain_generation
 
 # Prompts that the reranker hands over at the same moment are completed together.
 _GATHER_SECONDS = 0.01
 
 
 class PolicyEngine:
-    """Completes prompts greedily, `batch` at a time, by transformers' own generation."""
+    """Completes prompts greedily, `batch` at a time, by transformers' own generation.
+
+    As with the other engines, nothing comes from the model's own generation config.
+    """
 
     kv_tokens = 0
     abilities: frozenset[Ability] = frozenset(("chat", "text"))
@@ -78,13 +82,14 @@ class PolicyEngine:
         padded = self._tokenizer.pad(
             {"input_ids": list(prompts)}, padding_side="left", return_tensors="pt"
         ).to(self._model.device)
-        rows = self._model.generate(
-            **padded,
-            max_new_tokens=self._max_tokens,
-            do_sample=False,
-            pad_token_id=self._tokenizer.pad_token_id,
-            use_cache=True,
-        )
+        with plain_generation(self._model):
+            rows = self._model.generate(
+                **padded,
+                max_new_tokens=self._max_tokens,
+                do_sample=False,
+                pad_token_id=self._tokenizer.pad_token_id,
+                use_cache=True,
+            )
         length = padded["input_ids"].shape[1]
         return [
             self._completion(row[length:].tolist(), len(ids))

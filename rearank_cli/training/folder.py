@@ -97,11 +97,11 @@ class Folder:
             handle.write(json.dumps(record) + "\n")
 
     def rewind(self, stage: str, step: int) -> None:
-        """Forget what a stage measured after `step`; it will be measured again."""
+        """Forget what a stage noted after `step`, validations too; it will be noted again."""
         kept = [
             record
             for record in self.records()
-            if record["stage"] != stage or int(record["step"]) <= step
+            if stage not in (record["stage"], record.get("after")) or int(record["step"]) <= step
         ]
         with write_text(self.metrics) as handle:
             handle.writelines(json.dumps(record) + "\n" for record in kept)

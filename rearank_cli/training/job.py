@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rearank_cli.engines.models import resolve_model
 from rearank_cli.training.data import Data
 from rearank_cli.training.folder import Folder
+from rearank_cli.training.precision import chosen
 from rearank_cli.training.settings import TrainSettings
 from rearank_cli.training.validation import HeldOut
 
@@ -46,12 +48,18 @@ class Job:
         return self.settings.lora.rank > 0
 
     def about(self) -> dict[str, Any]:
-        """Return what must be the same for a run to go on."""
+        """Return what must be the same for a run to go on.
+
+        Raises `RearankError` when the base model is not to be had.
+        """
         return {
             "model": self.name,
+            "weights": resolve_model(self.base).revision,
+            "chat template switches": dict(self.switches),
             "lists": self.lists.digest if self.lists else "",
             "answers": self.answers.digest if self.answers else "",
-            "validation": self.held_out.name if self.held_out else "",
+            "validation": self.held_out.digest if self.held_out else "",
             "rollouts": self.rollouts.mode,
+            "precision": chosen(self.settings.run.precision),
             "settings": self.settings.text,
         }

@@ -2,20 +2,18 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from rearank_cli.errors import RearankError
+from rearank_cli.training.precision import in_bf16
 from rearank_cli.training.settings import Lora
-
-
-def on_gpu() -> bool:
-    """Tell whether torch sees a GPU."""
-    return bool(torch.cuda.is_available())
 
 
 def load_tokenizer(model: str) -> Any:
@@ -29,11 +27,6 @@ def load_tokenizer(model: str) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def in_bf16(precision: str) -> bool:
-    """Tell whether to compute in bfloat16; `auto` is yes on a GPU only."""
-    return on_gpu() if precision == "auto" else precision == "bf16"
 
 
 def load_base(model: str, lora: bool, precision: str = "auto") -> Any:
@@ -110,6 +103,47 @@ def from_adapter(base: Any, folder: Path) -> Any:
 def without_adapter(model: Any) -> Any:
     """Return the model that an adapter is laid over, or the model itself."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+@contextmanager
+def plain_generation(model: Any) -> Iterator[None]:
+    """Let a model generate by what it is asked alone, then put its generation config back.
+
+    What a request leaves unsaid, transformers takes from the model's generation_config.json: a
+    penalty, beams, a bias. Only the tokens that begin, end and pad texts are kept of it.
+    """
+    holders = [model, without_adapter(model)]
+    before = [holder.generation_config for holder in holders]
+    own = before[0]
+    plain = GenerationConfig(
+        bos_token_id=own.bos_token_id,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=own.pad_token_id,
+    )
+    for holder in holders:
+        holder.generation_config = plain
+    try:
+        yield
+    finally:
+        for holder, config in zip(holders, before, strict=True):
+            holder.generation_config = config
+
+
+@contextmanager
+def gathered(model: Any) -> Iterator[None]:
+    """Hold the trained weights whole, where ZeRO-3 has spread them over processes.
+
+    All processes must come here, since each holds a part. Only what is trained is gathered: with
+    an adapter the base stays where it is.
+    """
+    spread = [each for each in model.parameters() if each.requires_grad and hasattr(each, "ds_id")]
+    if not spread:
+        yield
+        return
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters(spread, modifier_rank=None):
+        yield
 
 
 def save(model: Any, tokenizer: Any, folder: Path, base: str) -> None:

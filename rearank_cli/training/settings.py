@@ -24,6 +24,8 @@ class Grpo:
     beta: float
     loss: str
     scale_rewards: str
+    kl_times_ratio: bool
+    sampler_correction: bool
     temperature: float
     max_answer_tokens: int
     warmup_steps: int

@@ -1,15 +1,20 @@
 """A training run from its beginning, or from where it stopped, to the model card."""
 
+import importlib.util
 import os
 import warnings
 
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 from rearank_cli.training.card import write_card
+from rearank_cli.training.environment import prepare_vllm
 from rearank_cli.training.folder import is_main_process, processes
 from rearank_cli.training.job import Job
+from rearank_cli.training.precision import chosen
 from rearank_cli.training.settings import accumulation
 from rearank_cli.training.validation import Validator
+
+_INSTALL = "pip install 'rearank-cli[train]'"
 
 
 def train(job: Job, restart: bool = False) -> None:
@@ -19,6 +24,7 @@ def train(job: Job, restart: bool = False) -> None:
     """
     accumulation(job.settings, processes())
     _check_validation(job)
+    _check_installed()
     goes_on = not restart
     if is_main_process():
         goes_on = job.folder.begin(job.about(), restart)
@@ -26,12 +32,21 @@ def train(job: Job, restart: bool = False) -> None:
         note(f"{job.folder.path}: this run is finished")
         return
     _quiet(job)
+    if is_main_process():
+        note(f"precision: {chosen(job.settings.run.precision)}")
     validator = Validator(job.held_out, job.settings.validation) if job.held_out else None
     _stages(job, validator)
     if is_main_process():
         write_card(job)
         job.folder.finish()
         note(f"{job.folder.path}: done")
+
+
+def _check_installed() -> None:
+    """Raise `RearankError` where the libraries of training are missing."""
+    for name in ("torch", "trl", "peft"):
+        if importlib.util.find_spec(name) is None:
+            raise RearankError(f"training needs {name}, which is not installed", _INSTALL)
 
 
 def _check_validation(job: Job) -> None:
@@ -46,12 +61,12 @@ def _check_validation(job: Job) -> None:
 
 
 def _stages(job: Job, validator: Validator | None) -> None:
+    if job.rollouts.mode == "colocate":
+        prepare_vllm()
     try:
         from rearank_cli.training import stages
     except ImportError as error:
-        raise RearankError(
-            f"training needs TRL: {error}", hint="pip install 'rearank-cli[train]'"
-        ) from error
+        raise RearankError(f"training needs TRL: {error}", _INSTALL) from error
     if job.answers and not job.folder.finished("sft"):
         stages.warm_up(job, validator)
         if is_main_process():

@@ -1,6 +1,8 @@
 """How good the model under training is on held-out queries, by our own reranker and measures."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -26,6 +28,16 @@ class HeldOut:
     work: Sequence[Candidates]
     qrels: Mapping[str, Mapping[str, int]]
     profile: Recipe
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that its figures depend on but the model: texts, grades, prompt."""
+        digest = hashlib.sha256(self.profile.digest.encode())
+        for each in self.work:
+            shown = [(doc_id, each.passages.get(doc_id)) for doc_id in each.ranking]
+            grades = sorted(self.qrels.get(each.query.query_id, {}).items())
+            digest.update(json.dumps([each.query, shown, grades]).encode())
+        return digest.hexdigest()
 
 
 class _Noting(Listener):
