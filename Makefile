@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier]'
 	@touch $@
 
 .PHONY: install

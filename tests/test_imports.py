@@ -66,5 +66,5 @@ def test_imports_point_downwards_only(room: str) -> None:
 
 def test_the_ground_floor_imports_no_room() -> None:
     for file in (ROOT / "rearank_cli").glob("*.py"):
-        if file.name != "__main__.py":
+        if file.name not in ("__init__.py", "__main__.py", "pyterrier.py"):  # faces of the house
             assert not imported(file) & {*BELOW}, file
