@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from rearank_cli.recipes.control import break_control
 from rearank_cli.records import Passage
 
 # Strings by which common chat formats and our own answer format mark structure. An engine adds
@@ -27,7 +28,7 @@ STRUCTURE = (
     "<<SYS>>",
     "<</SYS>>",
 )
-_PIPES = r"<(?=[|｜])|[|｜](?=>)"
+_PIPES = ("<|", "<｜", "|>", "｜>")
 _IDENTIFIER = re.compile(r"\[(\s*[0-9]+\s*)\]")
 # C0, DEL and C1 controls, surrogates, and the two noncharacters: none is text.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -37,35 +38,50 @@ class Cleaner:
     """Turns the text of queries and passages into one line without structure of its own.
 
     White space is collapsed and control characters go. Every string of `reserved` (a tokenizer's
-    control tokens) and of `STRUCTURE` is broken by a space after its first character. A number
-    in square brackets gets round ones, since `[3]` is how the model names a passage.
+    control tokens) and of `STRUCTURE` is broken by a space after its first character, also where
+    it is part of another one. Where the tokenizer is `unknown`, as a server's is, so is all that
+    looks like a control token of some chat model (see `control`). A number in square brackets
+    gets round ones, since `[3]` is how the model names a passage.
     """
 
-    def __init__(self, reserved: Iterable[str] = ()) -> None:
+    def __init__(self, reserved: Iterable[str] = (), *, unknown: bool = False) -> None:
         """Compile the strings to break; one-character and blank ones cannot be broken."""
         tokens = {
             token
-            for token in (*STRUCTURE, *reserved)
+            for token in (*STRUCTURE, *_PIPES, *reserved)
             if len(token) > 1 and not any(char.isspace() for char in token)
         }
-        ordered = sorted(tokens, key=len, reverse=True)
-        self._reserved = re.compile("|".join([*map(re.escape, ordered), _PIPES]), re.IGNORECASE)
+        rests: dict[str, set[str]] = {}
+        for token in tokens:
+            rests.setdefault(token[0], set()).add(re.escape(token[1:]))
+        # Only the first character is consumed, so that a token that begins inside is seen too.
+        starts = (f"{re.escape(c)}(?={'|'.join(sorted(rest))})" for c, rest in rests.items())
+        self._reserved = re.compile("|".join(sorted(starts)), re.IGNORECASE)
+        self._unknown = unknown
 
     def clean(self, text: str, limit: int | None = None) -> str:
         """Return `text` on one line, cut at `limit` characters, safe to show."""
-        line = " ".join(_CONTROL.sub(" ", text).split())
+        line = _one_line(text)
         if limit is not None:
             line = line[:limit].rstrip()
         line = _IDENTIFIER.sub(r"(\1)", line)
-        return self._reserved.sub(_broken, line)
+        line = self._reserved.sub(r"\g<0> ", line)
+        return break_control(line) if self._unknown else line
 
     def passage(self, passage: Passage, limit: int) -> str:
         """Return a passage as the model sees it, with its title where it has one."""
-        if passage.title.strip():
-            return self.clean(f"Title: {passage.title} Content: {passage.text}", limit)
-        return self.clean(passage.text, limit)
+        return self.clean(_whole(passage), limit)
+
+    def length(self, passage: Passage) -> int:
+        """Return the characters of a passage, with its title, that a limit is applied to."""
+        return len(_one_line(_whole(passage)))
 
 
-def _broken(match: re.Match[str]) -> str:
-    token = match[0]
-    return f"{token[0]} {token[1:]}"
+def _whole(passage: Passage) -> str:
+    if passage.title.strip():
+        return f"Title: {passage.title} Content: {passage.text}"
+    return passage.text
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROL.sub(" ", text).split())

@@ -1,22 +1,19 @@
 """From what the model wrote to a full order of its window."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rearank_cli.methods.answers.shapes import identifiers
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
-_THINK = re.compile(r"<think>", re.IGNORECASE)
-_THINK_END = re.compile(r"</think>", re.IGNORECASE)
-_BRACKETED = re.compile(r"\[\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*\]")
-_CHAIN = re.compile(r"[0-9]+(?:\s*>\s*[0-9]+)+")
-_NUMBER = re.compile(r"[0-9]+")
-# An identifier longer than this names no passage; longer ones could not even become an int.
-_MAX_DIGITS = 9
+_NAMES = r"(?:think|thinking|reasoning|thought|seed:think)"
+_THINK = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE)
+_THINK_END = re.compile(rf"</{_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +41,14 @@ def parse(text: str, count: int, *, cut: bool = False, thinks: bool = False) -> 
     The last complete `<answer>…</answer>` after the reasoning counts; without one, the text after
     `</think>`. Reasoning that never ends is not searched for numbers; `thinks` says that the
     model was asked to reason, so that an untagged text which was `cut` is unfinished reasoning.
-    Identifiers count in order, each the first time; unknown ones are dropped and missing ones
-    follow in their old order. What was wrong is in `flaws`.
+    `shapes.identifiers` says what is an order; anything else is `no_answer`. Identifiers count in
+    order, each the first time; unknown ones are dropped and missing ones follow in their old
+    order. What was wrong is in `flaws`.
     """
-    reading = _read(text, cut and thinks)
-    found = _identifiers(reading)
+    reading, found = _first_order(text, count, cut and thinks)
     order = list(dict.fromkeys(number for number in found if 1 <= number <= count))
-    missing = [number for number in range(1, count + 1) if number not in set(order)]
+    known = set(order)
+    missing = [number for number in range(1, count + 1) if number not in known]
     flaws = Flaws(
         missing=tuple(missing) if found else (),
         repeated=_repeated(found, count),
@@ -66,41 +64,61 @@ def parse(text: str, count: int, *, cut: bool = False, thinks: bool = False) -> 
     )
 
 
-def _read(text: str, unfinished: bool) -> _Reading:
+def _first_order(text: str, count: int, unfinished: bool) -> tuple[_Reading, list[int]]:
+    """Return the first reading that holds an order; without one, the first reading."""
+    first: _Reading | None = None
+    for reading in _readings(text, unfinished):
+        first = first or reading
+        found = identifiers(reading.answer, count, tagged=reading.tagged)
+        if found:
+            return reading, found
+    assert first, "every text has a reading"
+    return first, []
+
+
+def _readings(text: str, unfinished: bool) -> Iterator[_Reading]:
+    """Yield the ways to read a text, the likeliest first.
+
+    Where the text ends with the end of reasoning, that end may be a stray one: then the answer
+    stands before it, after an earlier end; or it is a complete <answer> right before it, in a text
+    whose reasoning was never opened.
+    """
     ends = list(_THINK_END.finditer(text))
-    body_at = ends[-1].end() if ends else 0
-    body = text[body_at:]
+    at = ends[-1].end() if ends else 0
+    yield _read(text[:at], text[at:], unfinished and not ends)
+    if not ends:
+        return
+    if len(ends) > 1:
+        start, stop = ends[-2].end(), ends[-1].start()
+        yield _read(text[:start], text[start:stop], False)
+        return
+    before = text[: ends[0].start()]
+    closed = before.rstrip().lower().endswith("</answer>")
+    if closed and not _THINK.search(before):
+        yield _read("", before, False)
+
+
+def _read(past: str, body: str, unfinished: bool) -> _Reading:
+    """Read an answer in `body`; `past` is reasoning that has ended."""
     answers = list(_ANSWER.finditer(body))
+    answers = [match for match in answers if match[1].strip()] or answers
     if answers:
         # "<answer> <answer>[1] > [2]</answer>": the innermost opening tag starts the answer.
         answer = _OPEN_ANSWER.split(answers[-1].group(1))[-1]
-        reasoning = text[: body_at + answers[-1].start()]
+        reasoning = past + body[: answers[-1].start()]
         return _Reading(_thoughts(reasoning), answer.strip(), True, True)
-    if not ends and (_THINK.search(text) or unfinished):
-        return _Reading(_thoughts(text), "", False, False)
+    opened = _THINK.search(body)
+    if opened or unfinished:
+        # What stands before reasoning that never ends is not part of it.
+        at = opened.start() if opened else 0
+        answer = "" if unfinished else body[:at].strip()
+        return _Reading(_thoughts(past + body[0 if unfinished else at :]), answer, False, False)
     parts = _OPEN_ANSWER.split(body)
-    return _Reading(
-        _thoughts(text[:body_at] + "".join(parts[:-1])), parts[-1].strip(), len(parts) > 1, False
-    )
+    return _Reading(_thoughts(past + "".join(parts[:-1])), parts[-1].strip(), len(parts) > 1, False)
 
 
 def _thoughts(text: str) -> str:
     return _THINK_END.sub("", _THINK.sub("", text)).strip()
-
-
-def _identifiers(reading: _Reading) -> list[int]:
-    """Return the identifiers of an answer; bare numbers count only where they must be ids."""
-    bracketed = [part for match in _BRACKETED.finditer(reading.answer) for part in _split(match[1])]
-    if bracketed:
-        return bracketed
-    if reading.tagged:
-        return _split(reading.answer)
-    chains = [_split(match[0]) for match in _CHAIN.finditer(reading.answer)]
-    return max(chains, key=len, default=[])
-
-
-def _split(text: str) -> list[int]:
-    return [int(match[0][:_MAX_DIGITS]) for match in _NUMBER.finditer(text)]
 
 
 def _repeated(found: Iterable[int], count: int) -> tuple[int, ...]:
