@@ -36,7 +36,7 @@ class _Frame:
         }
 
 
-class Rerank(pt.Transformer):
+class Rerank(pt.Transformer):  # type: ignore[misc]  # not typed
     """Reorders result frames with `qid`, `query`, `docno`, `text`; a `title` is shown, too.
 
     The parameters are those of `rearank_cli.Reranker`; `options` are its engine's, such as

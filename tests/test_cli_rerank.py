@@ -13,6 +13,7 @@ from scripted import by_number
 
 from rearank_cli.engines.store import Store
 from rearank_cli.records import Prompt
+from rearank_cli.report.story import load_trace
 from rearank_cli.reranking.trace import read_provenance, read_trace
 
 SMALL = Numbers(queries=3, hits=25)
@@ -282,3 +283,51 @@ def test_the_trace_of_a_killed_command_holds_whole_windows(tmp_path: Path) -> No
     traces = list(read_trace(str(tmp_path / "out.trace.jsonl.partial")))
     assert 3 <= len(traces) <= 7
     assert not (tmp_path / "out.trec").exists()
+
+
+def test_a_failed_command_leaves_run_and_trace_as_they_were(tmp_path: Path) -> None:
+    SMALL.write(tmp_path)
+    (tmp_path / "new.trec").write_text("the earlier run\n")
+    (tmp_path / "new.trace.jsonl").write_text("the earlier trace\n")
+    answered = iter([True] * 3)
+
+    def script(prompt: Prompt) -> str:
+        if not next(answered, False):
+            raise ConnectionError("gone")
+        return by_number(prompt)
+
+    with serving(script) as server:
+        options = ("--deadline", "0.5", "--concurrency", "1", "-o", "new.trec")
+        done = rearank(tmp_path, "rerank", "run.trec", *served(server.url), *options)
+    assert done.returncode == 1
+    assert (tmp_path / "new.trec").read_text() == "the earlier run\n"
+    assert (tmp_path / "new.trace.jsonl").read_text() == "the earlier trace\n"
+    partial = tmp_path / "new.trace.jsonl.partial"
+    assert f"what was done is in {partial.name}" in done.stderr
+    assert len(list(read_trace(str(partial)))) == 3
+
+
+def test_topdown_shows_every_passage_where_it_really_ended(tmp_path: Path) -> None:
+    """The last passage of the list wins; every window that shows it says its true rank."""
+    Numbers(queries=1, hits=60).write(tmp_path)
+    with serving() as server:
+        options = ("--method", "topdown", "-o", "new.trec")
+        done = rearank(tmp_path, "rerank", "run.trec", *served(server.url), *options)
+    assert done.returncode == 0
+    run = tuple(line.split()[2] for line in (tmp_path / "new.trec").read_text().splitlines())
+    story = load_trace(str(tmp_path / "new.trace.jsonl")).story("q0")
+    assert story.new == run
+    for order, stage in zip(story.orders[1:], story.stages, strict=True):
+        for trace in stage:
+            places = zip(trace.before, trace.ranks_after, strict=True)
+            assert all(order[rank - 1] == doc_id for doc_id, rank in places)
+    told = rearank(tmp_path, "explain", "new.trace.jsonl", "--doc", "d000").stdout
+    assert "rank 60 before, 1 after" in told
+
+
+def test_a_query_with_a_single_hit_asks_nothing(tmp_path: Path) -> None:
+    Numbers(queries=2, hits=1).write(tmp_path)
+    with serving() as server:
+        done = rearank(tmp_path, "rerank", "run.trec", *served(server.url))
+    assert (done.returncode, server.finished) == (0, [])
+    assert [line.split()[2] for line in done.stdout.splitlines()] == ["d000", "d000"]

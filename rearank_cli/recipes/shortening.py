@@ -24,6 +24,6 @@ def shorter(limit: int, longest: int, error: PromptTooLong) -> int:
     if smaller < MIN_PASSAGE_CHARS:
         raise RearankError(
             f"the query does not fit the model: {error.message}",
-            hint="shorten the query, lower --max-tokens or --window, or raise --max-model-len",
+            hint="shorten the query, lower `max_tokens` or `window`, or raise `max_model_len`",
         ) from error
     return smaller

@@ -12,15 +12,13 @@ from rearank_cli.methods import Answer, Method
 from rearank_cli.methods.answers import KINDS
 from rearank_cli.methods.base import check_at_least
 from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.recipes.shortening import shorter
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Sampling
 from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Task
 from rearank_cli.reranking.schedule import Ticket, drive
 from rearank_cli.reranking.slots import Slots
 from rearank_cli.reranking.trace import AskTrace, ranks_text
-
-# Passages cut below this many characters say nothing; the query then does not fit.
-MIN_PASSAGE_CHARS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,8 @@ class Driver:
         self._settings = settings
         self._listener = listener or Listener()
         self._slots = Slots(engine, settings.concurrency)
-        self._cleaner = Cleaner(engine.reserved)
+        # A server does not tell its tokenizer; a known one always has control tokens.
+        self._cleaner = Cleaner(engine.reserved, unknown=not engine.reserved)
         self._read = KINDS[settings.recipe.kind].read
 
     async def run(self, work: Sequence[Candidates]) -> AsyncGenerator[Reranked]:
@@ -157,7 +156,7 @@ class Driver:
                 completion = await self._engine.complete(request)
                 break
             except PromptTooLong as error:
-                limit = _shorter(max(map(len, shown)), error)
+                limit = shorter(limit, texts.longest(task.ask.doc_ids), error)
         self._slots.note(completion)
         answer = self._read(completion, task.ask, recipe.thinks)
         seconds = completion.seconds or time.perf_counter() - began
@@ -184,6 +183,10 @@ class Texts:
         self._passages = candidates.passages
         self._cleaner = cleaner
         self._known: dict[tuple[str, int], str] = {}
+
+    def longest(self, doc_ids: Sequence[str]) -> int:
+        """Return the length of the longest of these passages before it is cut, in characters."""
+        return max(self._cleaner.length(self._passages[doc_id]) for doc_id in doc_ids)
 
     def passage(self, doc_id: str, limit: int) -> str:
         """Return a passage, cut at `limit` characters."""
@@ -255,18 +258,3 @@ class _Flight:
         traces = tuple(self._traces.pop(chain, ()))
         assert chain.result is not None, "all stages are done"
         return Reranked(chain.query.query_id, chain.ranking(), traces, chain.result.scores)
-
-
-def _shorter(longest: int, error: PromptTooLong) -> int:
-    """Return a shorter passage length, in characters, after a prompt was too long.
-
-    Raises `RearankError` when the passages cannot get shorter: then the query itself is too long.
-    """
-    share = error.limit / error.tokens if error.tokens else 0.5
-    limit = int(longest * min(share, 0.9))
-    if limit < MIN_PASSAGE_CHARS:
-        raise RearankError(
-            f"the query does not fit the model: {error.message}",
-            hint="shorten the query, lower `max_tokens` or `window`, or raise `max_model_len`",
-        ) from error
-    return limit

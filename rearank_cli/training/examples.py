@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.recipes.shortening import MIN_PASSAGE_CHARS
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Prompt
-from rearank_cli.reranking.driver import MIN_PASSAGE_CHARS
 from rearank_cli.training.tally import Draw
 
 Example = dict[str, Any]
