@@ -1,13 +1,19 @@
-"""Talk to the person at the terminal: warnings and notes on stderr, never on stdout."""
+"""What the library has to say to people: through `logging`, under the name `rearank_cli`.
 
-import sys
+Nothing is printed here. A program that wants to hear it configures that logger; the command line
+does, and writes notes and warnings to stderr.
+"""
+
+import logging
+
+LOGGER = logging.getLogger("rearank_cli")
 
 
 def note(text: str) -> None:
-    """Print one line of information."""
-    print(text, file=sys.stderr, flush=True)
+    """Say one line of information."""
+    LOGGER.info("%s", text)
 
 
 def warn(text: str) -> None:
-    """Print one warning."""
-    note(f"warning: {text}")
+    """Say one warning."""
+    LOGGER.warning("%s", text)

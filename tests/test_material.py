@@ -105,9 +105,9 @@ class NoQrels:
     queries = qrels
 
 
-def test_what_a_collection_lacks_stays_empty(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_collection_lacks_stays_empty(caplog: pytest.LogCaptureFixture) -> None:
     context = gather(NoQrels(), ["a", "b"])  # type: ignore[arg-type]  # the parts that are asked for
     assert context.text("a", 50) == "A text."
     assert context.text("b", 50) == ""
     assert context.grade("q1", "a") is None
-    assert "tiny lacks 1 of 2 documents" in capsys.readouterr().err
+    assert "tiny lacks 1 of 2 documents" in caplog.text

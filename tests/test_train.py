@@ -6,6 +6,7 @@ shared by the tests that look at its results.
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -171,11 +172,12 @@ def weights(folder: Path) -> dict[str, Any]:
 
 
 def test_a_finished_run_is_left_alone_and_another_is_refused(
-    place: Path, taught: Path, trained: Job, capsys: pytest.CaptureFixture[str]
+    place: Path, taught: Path, trained: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = (trained.folder.path / "adapter_model.safetensors").stat().st_mtime_ns
+    caplog.set_level(logging.INFO)
     train(trained)
-    assert "this run is finished" in capsys.readouterr().err
+    assert "this run is finished" in caplog.text
     assert (trained.folder.path / "adapter_model.safetensors").stat().st_mtime_ns == before
     other = grpo_job(place, taught, "unbroken", [*GRPO, "grpo.beta=0.5"])
     with pytest.raises(RearankError, match="holds a run with other settings"):

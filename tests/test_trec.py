@@ -42,13 +42,13 @@ def test_mark_gzip_and_blank_lines(tmp_path: Path) -> None:
 
 
 def test_ranks_that_contradict_the_scores_give_one_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     read_run(
         file(tmp_path, "".join(f"q{q} Q0 d{d} {d} {d} t\n" for q in (1, 2) for d in (1, 2, 3)))
     )
-    warning = capsys.readouterr().err
-    assert warning.count("\n") == 1
+    warning = caplog.text
+    assert len(caplog.records) == 1
     assert "contradicts the scores in 2 queries (first: q1)" in warning
 
 

@@ -118,12 +118,12 @@ def test_text_that_is_not_utf8_is_named(path: Path) -> None:
 
 
 def test_ranks_that_contradict_scores_are_warned_of(
-    path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_text("q Q0 a 2 3 t\nq Q0 b 1 2 t\np Q0 a 1 3 t\n")
     assert read_run_head(path).rankings["q"] == ("a", "b")
     warning = "contradicts the scores in 1 queries (first: q)"
-    assert warning in capsys.readouterr().err
+    assert warning in caplog.text
 
 
 def test_hashes_differ_by_query_and_by_every_byte(path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from rearank_cli import __version__
 from rearank_cli.cli import cache, prompt
-from rearank_cli.cli.wording import spelled
+from rearank_cli.cli.talk import listening
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
@@ -63,10 +63,11 @@ app.add_typer(prompt.app, name="prompt")
 
 def main() -> None:
     """Run the command line and turn every expected failure into a message and an exit code."""
-    try:
-        app()
-    except RearankError as error:
-        note(f"error: {spelled(error.message)}")
-        if error.hint:
-            note(f"hint: {spelled(error.hint)}")
-        sys.exit(error.exit_code)
+    with listening():
+        try:
+            app()
+        except RearankError as error:
+            note(f"error: {error.message}")
+            if error.hint:
+                note(f"hint: {error.hint}")
+            sys.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees while windows are being reranked."""
+"""What the person at the terminal sees: how far a reranking is."""
 
 import sys
 from collections.abc import Iterator
