@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import ROOT, alive, gone_after
+from command import ROOT, alive, descendants, gone_after
 
 # What the engine does: start processes as vLLM may, and worse. Every one of them says its id,
 # ignores SIGTERM and would live for ten minutes.
@@ -84,8 +84,7 @@ def run(code: str) -> "subprocess.CompletedProcess[str]":
 
 def guards(pid: int) -> list[int]:
     """Return the guarding processes of a command."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [n for n in map(int, below) if b"guard.py" in Path(f"/proc/{n}/cmdline").read_bytes()]
+    return [n for n in descendants(pid) if b"guard.py" in Path(f"/proc/{n}/cmdline").read_bytes()]
 
 
 def clean_up(*pids: int) -> None:
