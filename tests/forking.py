@@ -7,7 +7,6 @@ forks. Every process of the engine also prints something, as a library in it mig
 to stdout, what the engine says of itself to stderr, as JSON.
 """
 
-import asyncio
 import json
 import multiprocessing
 import multiprocessing.process
@@ -21,22 +20,27 @@ from rearank_cli.records import Message, Request, Sampling
 CHATTER = "printed by the engine"
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
 def force_fork() -> None:
     """Make vLLM fork its processes, and make these talk."""
     get_context, run = multiprocessing.get_context, multiprocessing.process.BaseProcess.run
 
     def talk(process: multiprocessing.process.BaseProcess) -> None:
-        print(CHATTER, flush=True)
+        say(CHATTER)
+        sys.stdout.flush()
         run(process)
 
     multiprocessing.get_context = lambda method=None: get_context(  # type: ignore[assignment]
         "fork" if method == "spawn" else method
     )
-    multiprocessing.process.BaseProcess.run = talk  # type: ignore[method-assign]
+    multiprocessing.process.BaseProcess.run = talk  # type: ignore[assignment,method-assign]
 
 
 def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
 
 
 async def answer(engine: VllmEngine, count: int, tokens: int) -> None:
@@ -46,7 +50,7 @@ async def answer(engine: VllmEngine, count: int, tokens: int) -> None:
         for number in range(1, count + 1):
             prompt = (Message("user", f"question {number}"),)
             said = await engine.complete(Request(prompt, Sampling(tokens)))
-            print(f"answer {number}: {said.completion_tokens} tokens")
+            say(f"answer {number}: {said.completion_tokens} tokens")
         tell(json.dumps([guess, engine.capacity, engine.kv_tokens, engine.start_seconds]))
     finally:
         await engine.close()
