@@ -55,6 +55,18 @@ def forked(pid: int) -> set[int]:
     return found
 
 
+def shared_memory(pids: set[int]) -> set[Path]:
+    """Return the files of shared memory that processes use; they outlive all of them."""
+    found: set[Path] = set()
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        except OSError:
+            continue
+        found.update(Path(line.split()[-1]) for line in lines if "/dev/shm/psm_" in line)
+    return set(filter(Path.exists, found))
+
+
 def test_a_forked_engine_answers_and_the_run_holds_nothing_else(
     tmp_path: Path, model: Path
 ) -> None:
@@ -93,6 +105,8 @@ def test_no_forked_process_outlives_the_command(
             assert time.monotonic() < until and process.poll() is None
             time.sleep(0.05)
         below = descendants(process.pid)
+        shared = shared_memory(below)
+        assert shared or when != "engine ready"
         process.send_signal(name)
         while process.poll() is None:  # none that is started later may stay, either
             below |= descendants(process.pid)
@@ -101,6 +115,7 @@ def test_no_forked_process_outlives_the_command(
         stdout, stderr = process.communicate(timeout=60)
         assert process.returncode == CODES[name]
         assert gone_after(below, 10)
+        assert not set(filter(Path.exists, shared))
         assert CHATTER not in stdout
         assert "Traceback" not in stderr
     finally:

@@ -193,3 +193,19 @@ finally:
 """
     done = run(code)
     assert (done.returncode, done.stdout) == (0, "the engine ended with -15\n"), done.stderr
+
+
+def test_a_system_that_lets_nobody_mark_processes_is_told_of_and_harms_nobody() -> None:
+    code = """
+import resource, subprocess
+resource.setrlimit(10, (1000, 1000))  # file locks; a mark does not fit
+from rearank_cli.engines.guard import Guard
+guard = Guard()
+with guard.marking():
+    engine = subprocess.Popen(["sleep", "600"])
+print(guard.end(), engine.poll())
+engine.kill()
+"""
+    done = run(code)
+    assert done.stdout == "True None\n"
+    assert "they may live on" in done.stderr

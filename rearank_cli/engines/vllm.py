@@ -82,7 +82,7 @@ class VllmEngine:
         self._context = int(config.model_config.max_model_len)
         ranks = int(config.parallel_config.data_parallel_size)
         self.capacity = int(config.scheduler_config.max_num_seqs) * ranks
-        self.kv_tokens = _kv_tokens(config.cache_config, ranks)
+        self.kv_tokens = kv_tokens(config.cache_config, ranks)
 
     async def _abandon(self, starting: "asyncio.Future[Any]", guard: Guard) -> None:
         """End a start that nobody waits for any more, whatever it is doing.
@@ -218,7 +218,7 @@ def _completion(output: Any) -> Completion:
     )
 
 
-def _kv_tokens(cache: Any, ranks: int) -> int:
+def kv_tokens(cache: Any, ranks: int) -> int:
     """Return how many tokens' keys and values fit an engine of so many ranks; 0 if it is unknown.
 
     With several kinds of attention a token needs blocks of each kind; newer versions of vLLM count
