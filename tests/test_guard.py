@@ -209,3 +209,19 @@ engine.kill()
     done = run(code)
     assert done.stdout == "True None\n"
     assert "they may live on" in done.stderr
+
+
+def test_processes_that_cannot_be_killed_do_not_keep_the_command() -> None:
+    code = """
+import os, subprocess
+from rearank_cli.engines.guard import Guard
+guard = Guard()
+with guard.marking():
+    engine = subprocess.Popen(["sleep", "600"])
+kill, os.kill = os.kill, lambda pid, number: None  # as if a driver held it
+print(guard.end(0.1), engine.poll())
+kill(engine.pid, 9)
+"""
+    done = run(code)
+    assert done.stdout == "False None\n"
+    assert "these processes of the engine are not gone: [" in done.stderr

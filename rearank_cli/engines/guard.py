@@ -100,6 +100,12 @@ class Guard:
     def end(self, seconds: float = PATIENCE) -> bool:
         """Do what `clear` does and dismiss the guarding process; may be repeated."""
         gone = self.clear(seconds)
+        if not gone:  # the kernel ends them as soon as a driver lets go of them
+            logging.getLogger("rearank_cli").warning(
+                "after %.0f s these processes of the engine are not gone: %s",
+                seconds,
+                sorted(marked(self._mark) - {os.getpid()}),
+            )
         self._process.kill()
         self._process.wait()
         return gone
