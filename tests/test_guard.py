@@ -218,7 +218,8 @@ from rearank_cli.engines.guard import Guard
 guard = Guard()
 with guard.marking():
     engine = subprocess.Popen(["sleep", "600"])
-kill, os.kill = os.kill, lambda pid, number: None  # as if a driver held it
+kill = os.kill
+os.kill = lambda pid, number: pid == engine.pid or kill(pid, number)  # as if a driver held it
 print(guard.end(0.1), engine.poll())
 kill(engine.pid, 9)
 """
