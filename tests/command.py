@@ -57,6 +57,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def descendants(pid: int) -> set[int]:
+    """Return the ids of all processes below a process; none for one that is gone."""
+    below: set[int] = set()
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            below.update(map(int, listed.read_text().split()))
+        except OSError:
+            continue
+    return below.union(*map(descendants, below))
+
+
 def gone_after(pids: Iterable[int], seconds: float) -> bool:
     """Wait until all of these processes are gone; tell whether they were in time."""
     waited_for, until = set(pids), time.monotonic() + seconds

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from command import ROOT, environment, gone_after, rearank, start
+from command import ROOT, descendants, environment, gone_after, rearank, start
 
-from rearank_cli.engines.guard import descendants
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.formats.trec import read_run

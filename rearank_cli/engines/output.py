@@ -2,7 +2,8 @@
 
 vLLM and its child processes write their log to file descriptor 1, where our run goes. Before the
 first import both descriptors are pointed elsewhere, and `sys.stdout` and `sys.stderr` go on with
-copies of the old ones, which child processes do not inherit.
+copies of the old ones, which child processes do not inherit. A process that is forked inherits
+everything; there the copies are pointed elsewhere, too.
 """
 
 import logging
@@ -11,10 +12,29 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from rearank_cli.formats.cache import cache_dir
 
 TAIL_BYTES = 64 * 1024
+# Our copies of descriptors 1 and 2, by the descriptor that a forked process gets in its place.
+_copies: list[tuple[int, int]] = []
+# The streams of the process that forked us, which may hold half a line and a lock: never closed.
+_inherited: list[TextIO] = []
+
+
+def _take_away() -> None:
+    """Leave a forked process nothing of our output but what it would have had when executed."""
+    if not _copies:
+        return
+    for standard, copy in _copies:
+        os.dup2(standard, copy, inheritable=False)
+    _inherited.extend((sys.stdout, sys.stderr))
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)
+
+
+os.register_at_fork(after_in_child=_take_away)
 
 
 class EngineOutput:
@@ -30,6 +50,7 @@ class EngineOutput:
             target, name = tempfile.mkstemp(prefix="engine-", suffix=".log", dir=cache_dir("logs"))
             self.log = Path(name)
         copies = os.dup(1), os.dup(2)
+        _copies.extend(enumerate(copies, 1))
         os.dup2(target, 1)
         if self.log:
             os.dup2(target, 2)

@@ -3,8 +3,10 @@
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings
@@ -18,13 +20,18 @@ from rearank_cli.records import Completion, Request
 # Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
 # half of the machine's memory.
 CPU_KV_CACHE_GIB = "4"
-# Sequences in one batch: vLLM's own defaults for a server, on a GPU and on a CPU.
+# Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
 
 
 class VllmEngine:
-    """An `Engine` on vLLM's AsyncLLM."""
+    """An `Engine` on vLLM's AsyncLLM.
+
+    What `capacity` and `kv_tokens` say is vLLM's own once the engine is open, all data-parallel
+    ranks together; before, the one is a guess and the other 0. `start_seconds` is how long the
+    start took, 0 before it; no `Completion` counts it.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
         """Remember what to start; nothing is imported before `open`."""
@@ -38,12 +45,15 @@ class VllmEngine:
         self._llm: Any = None
         self._lora: Any = None
         self._broken = False
+        self._abandoned = False
         self._context = 0
+        self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
         self.abilities: frozenset[Ability] = frozenset(("chat", "text"))
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
-        self.capacity = int(wanted or (GPU_SEQUENCES if has_gpu() else CPU_SEQUENCES))
+        ranks = int(settings.engine_args.get("data_parallel_size") or 1)
+        self.capacity = ranks * int(wanted or (GPU_SEQUENCES if has_gpu() else CPU_SEQUENCES))
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""
@@ -51,18 +61,44 @@ class VllmEngine:
 
     async def open(self) -> None:
         """Start vLLM; raise `EngineError` when it does not start."""
+        began = time.perf_counter()
         self._output = EngineOutput(self._settings.verbose)
-        self._guard = Guard()
+        self._guard = guard = Guard()
+
+        def start() -> Any:
+            with guard.marking():
+                return self._start()
+
         # In a thread, so that the loop can draw a spinner and hear Ctrl-C meanwhile.
-        starting = asyncio.get_running_loop().run_in_executor(self._encoders, self._start)
+        starting = asyncio.get_running_loop().run_in_executor(self._encoders, start)
         try:
             self._llm = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            self._guard.end()  # without its processes, the start fails and the thread ends
-            await asyncio.gather(starting, return_exceptions=True)
+            await self._abandon(starting, guard)
             raise
-        self._settings.tell("engine ready")
-        self._context = int(self._llm.vllm_config.model_config.max_model_len)
+        self.start_seconds = time.perf_counter() - began
+        self._settings.tell(f"engine ready after {self.start_seconds:.0f} s")
+        config = self._llm.vllm_config
+        self._context = int(config.model_config.max_model_len)
+        ranks = int(config.parallel_config.data_parallel_size)
+        self.capacity = int(config.scheduler_config.max_num_seqs) * ranks
+        self.kv_tokens = kv_tokens(config.cache_config, ranks)
+
+    async def _abandon(self, starting: "asyncio.Future[Any]", guard: Guard) -> None:
+        """End a start that nobody waits for any more, whatever it is doing.
+
+        A second Ctrl-C does not hurry it: the thread that imports vLLM cannot be stopped, and the
+        processes that it has yet to start would be left.
+        """
+        self._abandoned = True
+        while not starting.done():
+            guard.clear()  # without its processes, the start fails and the thread ends
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([starting], timeout=0.1)
+        if not starting.cancelled() and not starting.exception():
+            self._llm = starting.result()
+        self._broken = False  # it did not fail: its log is of no use
+        guard.end()
 
     def _start(self) -> Any:
         _set_environment()
@@ -71,6 +107,7 @@ class VllmEngine:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.lora.request import LoRARequest
             from vllm.platforms import current_platform
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise EngineStartError(
@@ -83,15 +120,16 @@ class VllmEngine:
             "model": self._settings.model.location,
             "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
             "enable_prefix_caching": True,
-            "max_num_seqs": self.capacity,
             "seed": 0,
             "enable_lora": self._settings.adapter is not None,
             **self._settings.engine_args,
         }
         try:
-            llm = AsyncLLM.from_vllm_config(
-                AsyncEngineArgs(**arguments).create_engine_config(), disable_log_stats=True
-            )
+            # In this context vLLM takes batches for throughput, as its class `LLM` does.
+            config = AsyncEngineArgs(**arguments).create_engine_config(UsageContext.LLM_CLASS)
+            if self._abandoned:
+                return None
+            llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         except TypeError as error:
             raise EngineStartError(f"--engine-arg: {error}", exit_code=2) from error
         except Exception as error:  # noqa: BLE001  vLLM raises anything; none of it is our bug
@@ -180,8 +218,22 @@ def _completion(output: Any) -> Completion:
     )
 
 
+def kv_tokens(cache: Any, ranks: int) -> int:
+    """Return how many tokens' keys and values fit an engine of so many ranks; 0 if it is unknown.
+
+    With several kinds of attention a token needs blocks of each kind; newer versions of vLLM count
+    that, for one rank. The number of blocks is that of all ranks together.
+    """
+    each = getattr(cache, "kv_cache_size_tokens", None)
+    if each:
+        return int(each) * ranks
+    return int(cache.num_gpu_blocks or 0) * int(cache.block_size or 0)
+
+
 def _set_environment() -> None:
     """Set what vLLM reads from the environment; what the user has set wins."""
+    # On a GPU vLLM would fork, and a forked engine shares more with us than is good for either.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.__stderr__")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
