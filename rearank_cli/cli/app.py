@@ -2,12 +2,14 @@
 
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer.main import get_command
 
 from rearank_cli import __version__
 from rearank_cli.cli import cache, prompt
+from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
 from rearank_cli.cli.wording import spelled
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
@@ -63,10 +65,23 @@ app.add_typer(prompt.app, name="prompt")
 
 def main() -> None:
     """Run the command line and turn every expected failure into a message and an exit code."""
+    program = get_command(app)
     try:
-        app()
+        code = program.main(prog_name=PROGRAM, standalone_mode=False)
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help is the answer
+            error.show()
+            sys.exit(2)
+        fail(usage_error(error, program, sys.argv[1:]))
     except RearankError as error:
-        note(f"error: {spelled(error.message)}")
-        if error.hint:
-            note(f"hint: {spelled(error.hint)}")
-        sys.exit(error.exit_code)
+        fail(error)
+    # Without its standalone mode Typer returns the code of --help, --version and Ctrl-C.
+    sys.exit(code or 0)
+
+
+def fail(error: RearankError) -> NoReturn:
+    """Print an error and its hint, and exit with its code."""
+    note(f"error: {spelled(error.message)}")
+    if error.hint:
+        note(f"hint: {spelled(error.hint)}")
+    sys.exit(error.exit_code)
