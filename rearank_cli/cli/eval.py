@@ -29,7 +29,7 @@ Examples:
 def command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, also .gz; - is stdin."),
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
     ],
     dataset: Dataset = None,
     qrels: Qrels = None,
@@ -156,7 +156,7 @@ def _judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
     except RearankError as error:
         raise RearankError(
             f"{qrels}: expected a file or the name of a collection, found neither",
-            hint="--qrels takes judgements in TREC or BEIR form, also .gz, or a name as -d does",
+            hint="--qrels takes judgements in TREC or BEIR form, or a name as -d does",
         ) from error
     return collection.qrels()
 

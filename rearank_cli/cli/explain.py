@@ -27,9 +27,7 @@ Examples:
 
 
 def command(
-    trace: Annotated[
-        str, typer.Argument(metavar="TRACE", help="Trace that rearank rerank wrote, also .gz.")
-    ],
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace that rearank rerank wrote.")],
     query: Annotated[
         str | None, typer.Option("--query", "-q", metavar="ID", help="The query to explain.")
     ] = None,

@@ -24,7 +24,7 @@ Examples:
 def command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, also .gz."),
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed."),
     ],
     dataset: Dataset = None,
     corpus: Corpus = None,

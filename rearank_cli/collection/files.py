@@ -1,4 +1,4 @@
-"""A corpus in one file, plain or gzip."""
+"""A corpus in one file, plain or packed."""
 
 import os
 from collections.abc import Iterable, Iterator

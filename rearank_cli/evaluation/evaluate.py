@@ -19,6 +19,7 @@ from rearank_cli.evaluation.measures import depth_for, judged_beside
 from rearank_cli.evaluation.scoring import Evaluation, Judgements, Scorer
 from rearank_cli.evaluation.style import Ties
 from rearank_cli.formats.files import STDIO, display_name
+from rearank_cli.formats.packed import KINDS
 from rearank_cli.formats.trec_fast import read_run_head
 from rearank_cli.records import Qrel, Run
 
@@ -75,7 +76,7 @@ def _stem(source: str) -> str:
     if source == STDIO:
         return "stdin"
     name = source.rstrip("/").rsplit("/", 1)[-1]
-    for ending in (".gz", ".trec", ".run", ".txt"):
+    for ending in (*KINDS, ".trec", ".run", ".txt"):
         name = name.removesuffix(ending) or name
     return name
 
