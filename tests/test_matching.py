@@ -11,7 +11,6 @@ from reasoner import write_demo
 from windows import window
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.digest import input_digest
 from rearank_cli.formats.trec import read_run, write_run
 from rearank_cli.records import Passage, Run
 from rearank_cli.report.build import build_page
@@ -20,8 +19,10 @@ from rearank_cli.report.evaluated import Evaluated
 from rearank_cli.report.matching import check_trace
 from rearank_cli.report.material import Material
 from rearank_cli.report.story import Trace, tell
+from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.origin import input_digest
 
-STORY = tell("t", [window(0, "abc", "cab")])
+STORY = tell("t", [window(0, "abc", "cab", hits="abc")])
 TRACE = Trace("t.jsonl", {}, {"q1": STORY})
 
 
@@ -160,7 +161,9 @@ def test_the_digest_of_the_input_is_compared(
 
     queries = open_collection("demo").queries()
     run = read_run(files / "first-stage.trec")
-    digest = input_digest((queries[each], run.rankings[each]) for each in run.rankings)
+    digest = input_digest(
+        [Candidates(queries[each], run.rankings[each], {}) for each in run.rankings]
+    )
     given = digest if same else "0" * 64
 
     def put(text: str) -> str:

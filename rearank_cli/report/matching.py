@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.digest import input_digest
 from rearank_cli.records import Query, Ranking, Run
 from rearank_cli.report.context import Context
 from rearank_cli.report.material import HITS, Material, agrees, begins, ends
 from rearank_cli.report.reasoning import one_line
 from rearank_cli.report.story import Story, Trace
+from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.origin import input_digest
 
 SHOWN = 3
 TEXT_CHARS = 60
@@ -135,7 +136,9 @@ def input_fact(material: Material) -> str:
 
 
 def _digest(run: Run, text: Callable[[str], str], query_ids: Sequence[str]) -> str:
-    return input_digest((Query(each, text(each)), run.rankings[each]) for each in query_ids)
+    return input_digest(
+        [Candidates(Query(each, text(each)), run.rankings[each], {}) for each in query_ids]
+    )
 
 
 def _few(ids: Sequence[str]) -> str:
