@@ -62,8 +62,8 @@ CASES: list[tuple[str, int, str]] = [
     (f"{RERANK} --base-url host:1", 2, "--base-url: expected http://"),
     (f"{RERANK} --adapter model", 2, "--adapter needs a model in this process"),
     (f"{RERANK} --tag 'two words'", 2, "--tag: expected a name without spaces"),
-    (f"{RERANK} --window many", 2, "Invalid value for '--window'"),
-    (f"{RERANK} --depht 5", 2, "No such option"),
+    (f"{RERANK} --window many", 2, "--window: expected a whole number, found 'many'"),
+    (f"{RERANK} --depht 5", 2, "--depht: expected an option of rearank rerank"),
     (RERANK, 1, "no server answers: http://127.0.0.1:9/v1"),
     (RERANK.replace("-o out.trec", "-o none/out.trec"), 2, "none/out.trec: no such folder"),
     (RERANK.replace("-o out.trec", "-o ."), 2, "expected a file to write, found a directory"),
@@ -100,7 +100,7 @@ CASES: list[tuple[str, int, str]] = [
     ),
     (f"{EVAL} -m nDGC@10", 2, "nDGC@10"),
     (f"{EVAL} -m nDCG@ten", 2, "nDCG@ten"),
-    ("retreive demo", 2, "No such command 'retreive'"),
+    ("retreive demo", 2, "expected a command, found 'retreive'"),
 ]
 
 

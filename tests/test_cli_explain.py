@@ -157,3 +157,16 @@ def test_a_terminal_gets_a_pager_and_colours(files: Path) -> None:
     assert process.wait() == 0
     assert b"paged with LESS=FRX" in said
     assert b"\x1b[" in said
+
+
+def test_a_title_that_ends_a_sentence_gets_no_second_full_stop(files: Path) -> None:
+    (files / "docs.jsonl").write_text(
+        '{"_id": "e", "title": "A trial in tetraplegia.", "text": "BACKGROUND. x"}\n'
+        '{"_id": "a", "title": "Why ants?", "text": "Ants walk."}\n'
+        '{"_id": "b", "title": "Bees", "text": "Bees fly."}\n'
+    )
+    done = explain(files, "--query", "q1", "--corpus", "docs.jsonl")
+    lines = " ".join(done.stdout.split())
+    assert "A trial in tetraplegia. BACKGROUND. x" in lines
+    assert "Why ants? Ants walk." in lines
+    assert "Bees. Bees fly." in lines

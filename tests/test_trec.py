@@ -120,6 +120,10 @@ def test_a_tag_is_one_word(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("q1 0 a 1\nq1 0 b c 2\n", [Qrel("q1", "a", 1), Qrel("q1", "b c", 2)]),
+        (
+            "q1 0 a 1.0\nq1 0 b 0.0\nq1 0 c -2.\n",
+            [Qrel("q1", d, g) for d, g in zip("abc", (1, 0, -2), strict=True)],
+        ),
         ("query-id\tcorpus-id\tscore\nq1\ta\t-1\n", [Qrel("q1", "a", -1)]),
     ],
 )

@@ -5,10 +5,12 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from rearank_cli import __version__
 from rearank_cli.cli import cache, prompt
 from rearank_cli.cli.talk import listening
+from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note
 
@@ -64,10 +66,28 @@ app.add_typer(prompt.app, name="prompt")
 def main() -> None:
     """Run the command line and turn every expected failure into a message and an exit code."""
     with listening():
-        try:
-            app()
-        except RearankError as error:
-            note(f"error: {error.message}")
-            if error.hint:
-                note(f"hint: {error.hint}")
-            sys.exit(error.exit_code)
+        sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the command and return the exit code; failures that a person can act on are told."""
+    program = get_command(app)
+    try:
+        code = program.main(prog_name=PROGRAM, standalone_mode=False)
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help is the answer
+            error.show()
+            return 2
+        return _told(usage_error(error, program, sys.argv[1:]))
+    except RearankError as error:
+        return _told(error)
+    # Without its standalone mode Typer returns the code of --help, --version and Ctrl-C.
+    return int(code or 0)
+
+
+def _told(error: RearankError) -> int:
+    """Tell an error and its hint, and return its exit code."""
+    note(f"error: {error.message}")
+    if error.hint:
+        note(f"hint: {error.hint}")
+    return error.exit_code

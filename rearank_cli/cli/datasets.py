@@ -31,8 +31,10 @@ def command(
     rows: list[tuple[str, ...]] = []
     for dataset in known_datasets(pattern):
         entry = prebuilt.get(dataset.prebuilt or "")
-        state = "" if entry is None else "yes" if local(entry) else f"{entry.size / 1e9:.2f} GB"
-        rows.append((dataset.name, dataset.parts, dataset.local, dataset.prebuilt or "", state))
+        size = f"{entry.size / 1e9:.2f} GB" if entry else ""
+        here = "" if entry is None else "yes" if local(entry) else "no"
+        index = (dataset.prebuilt or "", size, here)
+        rows.append((dataset.name, dataset.parts, dataset.local, *index))
     if not rows:
         raise RearankError(
             f"expected a name that matches {pattern!r}, found none among the known collections",
@@ -42,7 +44,7 @@ def command(
 
 
 def _show(rows: list[tuple[str, ...]]) -> None:
-    heads = ("name", "parts", "documents here", "prebuilt index", "index here")
+    heads = ("name", "parts", "documents here", "prebuilt index", "download", "index here")
     if not sys.stdout.isatty():
         for row in (heads, *rows):
             typer.echo("\t".join(row))

@@ -3,16 +3,19 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rearank_cli.cli.options import Dataset, Output, Qrels
+from rearank_cli.cli.options import AskedQueriesOnly, Dataset, Output, Qrels
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.style import Format, Style, Ties
 from rearank_cli.formats.files import STDIO, check_writable, write_text
 from rearank_cli.formats.trec import read_qrels
 from rearank_cli.records import Qrel
+
+if TYPE_CHECKING:
+    from rearank_cli.evaluation.asked import Asked
 
 EXAMPLES = """
 Examples:
@@ -29,7 +32,7 @@ Examples:
 def command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, also .gz; - is stdin."),
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
     ],
     dataset: Dataset = None,
     qrels: Qrels = None,
@@ -69,6 +72,7 @@ def command(
             "of all judged queries.",
         ),
     ] = False,
+    asked_queries_only: AskedQueriesOnly = False,
     drop_unjudged: Annotated[
         bool,
         typer.Option(
@@ -113,6 +117,7 @@ def command(
         judged_queries_only,
         drop_unjudged,
         ties,
+        _asked(dataset, qrels, asked_queries_only),
     )
     if diff:
         style = replace(style, diff=_texts(dataset))
@@ -156,9 +161,25 @@ def _judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
     except RearankError as error:
         raise RearankError(
             f"{qrels}: expected a file or the name of a collection, found neither",
-            hint="--qrels takes judgements in TREC or BEIR form, also .gz, or a name as -d does",
+            hint="--qrels takes judgements in TREC or BEIR form, or a name as -d does",
         ) from error
     return collection.qrels()
+
+
+def _asked(dataset: str | None, qrels: str | None, only: bool) -> "Asked | None":
+    """Return the queries of the collection that was named, if one was."""
+    from rearank_cli.collection import open_collection
+    from rearank_cli.evaluation.asked import Asked
+
+    name = dataset or (qrels if qrels and qrels != STDIO and not Path(qrels).is_file() else None)
+    if name is not None:
+        return Asked(lambda: open_collection(name).queries().keys(), only)
+    if only:
+        raise RearankError(
+            "--asked-queries-only: expected a collection, found none",
+            hint="name the one whose queries were asked with -d NAME",
+        )
+    return None
 
 
 def _origin(source: str, judgements: list[Qrel]) -> dict[str, str | None]:

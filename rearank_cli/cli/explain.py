@@ -27,9 +27,7 @@ Examples:
 
 
 def command(
-    trace: Annotated[
-        str, typer.Argument(metavar="TRACE", help="Trace that rearank rerank wrote, also .gz.")
-    ],
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace that rearank rerank wrote.")],
     query: Annotated[
         str | None, typer.Option("--query", "-q", metavar="ID", help="The query to explain.")
     ] = None,
@@ -61,6 +59,7 @@ def command(
     from rearank_cli.collection import open_collection
     from rearank_cli.report import as_json
     from rearank_cli.report.context import gather
+    from rearank_cli.report.matching import check_queries
     from rearank_cli.report.story import load_trace
     from rearank_cli.report.terminal_lists import totals_view
     from rearank_cli.report.totals import total
@@ -82,6 +81,8 @@ def command(
     named = any((dataset, corpus, queries, qrels))
     collection = open_collection(dataset, corpus, queries, qrels) if named else None
     context = gather(collection, story.new)
+    if collection:
+        check_queries(loaded.name, [story], context, collection.name)
     if json:
         _put(_as_json(story, context, (window, doc, top)), json)
     else:

@@ -31,7 +31,7 @@ def command(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...", help="Two or more runs in TREC format, also .gz; - is stdin."
+            metavar="RUN...", help="Two or more runs in TREC format, plain or packed; - is stdin."
         ),
     ],
     method: Annotated[

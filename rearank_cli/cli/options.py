@@ -43,6 +43,13 @@ Output = Annotated[
     str,
     typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is stdout."),
 ]
+AskedQueriesOnly = Annotated[
+    bool,
+    typer.Option(
+        "--asked-queries-only",
+        help="Leave out judged queries that are not in the collection's queries.",
+    ),
+]
 PassageChars = Annotated[
     int | None,
     typer.Option(help="Cut passages at this many characters.", show_default="the profile's"),

@@ -38,11 +38,21 @@ def show(
     window: Annotated[int, typer.Option(min=1, help="Passages in the window.")] = 20,
     passage_chars: PassageChars = None,
     model: ModelName = None,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="REARANK_BASE_URL",
+            metavar="URL",
+            help="The model is on this server; it is not asked.",
+        ),
+    ] = None,
 ) -> None:
-    """Print the messages of one window, exactly as the model gets them, and count its tokens."""
+    """Print the messages of one window, exactly as the model gets them, and count its tokens.
+
+    Tokens are counted with the model's own tokenizer; a server does not tell it.
+    """
+    from rearank_cli.cli.shown import find_shown
     from rearank_cli.collection import open_collection
-    from rearank_cli.engines.models import find_model
-    from rearank_cli.engines.tokens import PromptTokens
     from rearank_cli.errors import RearankError
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
@@ -62,8 +72,8 @@ def show(
     (item,) = candidates(
         part, display_name(source), open_collection(dataset, corpus, queries), window
     )
-    found = find_model(model, served=False)
-    cleaner = Cleaner(found.reserved)
+    shown = find_shown(model, served=bool(base_url))
+    cleaner = Cleaner(shown.model.reserved)
     texts = [
         cleaner.passage(item.passages[doc_id], passage_chars or profile.passage_chars)
         for doc_id in hits
@@ -71,5 +81,9 @@ def show(
     messages = profile.render(cleaner.clean(item.query.text), texts)
     with write_text(STDIO) as out:
         out.writelines(f"--- {role}\n{content}\n" for role, content in messages)
-    tokens = PromptTokens(found).count(Request(messages, profile.sampling, profile.chat_template))
-    note(f"{tokens} tokens for {found.name}, and at most {profile.max_tokens} for the answer")
+    answer = f"at most {profile.max_tokens} tokens for the answer"
+    if shown.count is None:
+        note(f"tokens of {shown.model.name} are not counted: {shown.why}; {answer}")
+        return
+    tokens = shown.count(Request(messages, profile.sampling, profile.chat_template))
+    note(f"{tokens} tokens for {shown.model.name}, and {answer}")

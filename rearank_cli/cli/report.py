@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rearank_cli.cli.options import Corpus, Dataset, Output, Qrels, Queries
+from rearank_cli.cli.options import AskedQueriesOnly, Corpus, Dataset, Output, Qrels, Queries
 from rearank_cli.errors import RearankError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Examples:
 def command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, also .gz."),
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed."),
     ],
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -55,6 +55,7 @@ def command(
             "Default: nDCG@10.",
         ),
     ] = None,
+    asked_queries_only: AskedQueriesOnly = False,
     limit: Annotated[
         int, typer.Option(min=1, help="Most queries to show; those that changed most.")
     ] = 100,
@@ -78,7 +79,8 @@ def command(
     sources = _sources(runs, baseline)
     chosen = baseline or (runs[0] if len(runs) > 1 else None)
     label = next((name for name, source in sources.items() if source == chosen), None)
-    material = _material(sources, label, trace, (dataset, corpus, queries, qrels), measure)
+    named = (dataset, corpus, queries, qrels)
+    material = _material(sources, label, trace, named, (measure, asked_queries_only))
     files = _files(sources, trace, (dataset, qrels), material.context)
     page = render(build_page(material, limit, files))
     with write_text(output) as handle:
@@ -102,12 +104,13 @@ def _material(
     baseline: str | None,
     trace: str | None,
     named: _Named,
-    measures: list[str] | None,
+    measured: tuple[list[str] | None, bool],
 ) -> "Material":
     from rearank_cli.collection import open_collection
     from rearank_cli.formats.trec import read_run
     from rearank_cli.report.context import gather
-    from rearank_cli.report.evaluated import DEFAULT, measure_runs
+    from rearank_cli.report.evaluated import DEFAULT, Asked, measure_runs
+    from rearank_cli.report.matching import check_trace
     from rearank_cli.report.material import HITS, Material
     from rearank_cli.report.story import load_trace
 
@@ -117,9 +120,21 @@ def _material(
     rankings = [ranking for run in runs.values() for ranking in run.rankings.values()]
     rankings += [story.new for story in loaded.stories.values()] if loaded else []
     context = gather(collection, (doc for ranking in rankings for doc in ranking[:HITS]))
+    name = collection.name if collection else ""
+    check_trace(Material(runs, baseline, loaded, context, None), name)
+    measures, only = measured
     evaluated = None
+    if only and not context.queries:
+        raise RearankError(
+            "--asked-queries-only: expected a collection with queries, found none",
+            hint="name it with -d NAME, or its queries with --queries FILE",
+        )
     if context.qrels:
-        evaluated = measure_runs(sources, measures or [DEFAULT], baseline, context.qrels)
+        asked = Asked(context.queries.keys, only) if context.queries else None
+        chosen = measures or [DEFAULT]
+        evaluated = measure_runs(sources, chosen, baseline, context.qrels, asked)
+    if only:
+        context = context.of_asked_queries()
     return Material(runs, baseline, loaded, context, evaluated)
 
 

@@ -18,7 +18,9 @@ from rearank_cli.cli.retrieval import (
 )
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import check_writable
-from rearank_cli.log import note
+from rearank_cli.log import note, warn
+from rearank_cli.lucene.scores import Ties
+from rearank_cli.records import Run
 
 EXAMPLES = """\b
 Examples:
@@ -103,6 +105,13 @@ def command(
             rich_help_panel=EXCLUSION,
         ),
     ] = None,
+    ties: Annotated[
+        Ties,
+        typer.Option(
+            help="Equal scores: told apart as Anserini does, so that every tool has one order, or "
+            "kept as Lucene has them."
+        ),
+    ] = Ties.APART,
     language: Language = "en",
     threads: Threads = None,
     tag: Annotated[
@@ -151,11 +160,25 @@ def command(
             language=language,
             exclude_self=exclude_self,
             excluded=excluded,
+            ties=ties,
             threads=how.threads,
             verbose=verbose,
         ),
         tag,
     )
     write_run(output, run)
+    _tell_spaces(run)
     lines = sum(map(len, run.rankings.values()))
     note(f"{len(topics)} queries, {lines} hits, {time.monotonic() - begun:.1f} s")
+
+
+def _tell_spaces(run: Run) -> None:
+    """Warn of document ids that break the lines of a run for tools that split them at spaces."""
+    doc_ids = {doc_id for ranking in run.rankings.values() for doc_id in ranking}
+    spaced = sorted(doc_id for doc_id in doc_ids if len(doc_id.split()) > 1)
+    if spaced:
+        held = "document id holds" if len(spaced) == 1 else "document ids hold"
+        warn(
+            f"{len(spaced)} {held} spaces ({spaced[0]}): rearank reads such a run, "
+            "ir_measures and trec_eval do not"
+        )

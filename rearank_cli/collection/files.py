@@ -1,4 +1,4 @@
-"""A corpus in one file, plain or gzip."""
+"""A corpus in one file, plain or packed."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,6 +14,7 @@ class CorpusFile:
     """The documents of one file; every pass reads it from the start and holds one line."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Remember the file; raises `RearankError` for a pipe, which can be read once only."""
         if str(path) == STDIO:
             raise RearankError(
                 "--corpus: expected a file, found -",
@@ -27,6 +28,30 @@ class CorpusFile:
         Raises `RearankError` with `path:line` for what is no document.
         """
         return parse_documents(display_name(self._path), read_lines(self._path))
+
+    def repeated(self) -> RearankError | None:
+        """Return the error for the first id that comes twice, with both places; None without one.
+
+        Holds all ids; a document's place is the line where it ends.
+        """
+        name = display_name(self._path)
+        at = 0
+
+        def counted() -> Iterator[tuple[int, str]]:
+            nonlocal at
+            for number, line in read_lines(self._path):
+                at = number
+                yield number, line
+
+        seen: dict[str, int] = {}
+        for passage in parse_documents(name, counted()):
+            first = seen.setdefault(passage.doc_id, at)
+            if first != at:
+                return RearankError(
+                    f"{name}:{at}: doc id {passage.doc_id} is there twice (first at line {first})",
+                    hint="remove one of the two documents",
+                )
+        return None
 
     def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
         """Return the passages of these ids in one pass that stops when all are found."""

@@ -6,14 +6,15 @@ from pathlib import Path
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
+from rearank_cli.formats.packed import KINDS, plain_name
 from rearank_cli.formats.trec import read_qrels, read_queries
 from rearank_cli.records import Query
 
 
 def _names(stem: str, *endings: str) -> tuple[str, ...]:
-    """Return the file names of a part in order of preference, plain before gzip."""
+    """Return the file names of a part in order of preference, plain before packed."""
     plain = tuple(f"{stem}.{ending}" for ending in endings)
-    return plain + tuple(f"{name}.gz" for name in plain)
+    return plain + tuple(f"{name}{packing}" for packing in KINDS for name in plain)
 
 
 CORPUS = _names("corpus", "jsonl", "tsv", "sgml")
@@ -69,7 +70,7 @@ def _splits(folder: Path) -> dict[str, Path]:
     return {
         path.name.split(".")[0]: path
         for path in sorted((folder / "qrels").glob("*"))
-        if path.name.removesuffix(".gz").endswith((".tsv", ".trec", ".txt"))
+        if plain_name(path.name).endswith((".tsv", ".trec", ".txt"))
     }
 
 

@@ -36,6 +36,8 @@ def open_collection(
     `fields` names the parts of structured queries to use. Nothing is read yet, so that a
     missing part hurts only those who need it. Raises `RearankError` for a name without meaning.
     """
+    for option, part in (("--corpus", corpus), ("--queries", queries), ("--qrels", qrels)):
+        _check_file(option, part)
     parts = _named(name, fields) if name else Parts("")
     if corpus:
         parts = replace(parts, docs=_corpus(corpus))
@@ -44,6 +46,16 @@ def open_collection(
     if qrels:
         parts = replace(parts, read_qrels=lambda: read_qrels(qrels))
     return parts
+
+
+def _check_file(option: str, part: str | None) -> None:
+    """Raise `RearankError` for a folder where a file is wanted, with the way to name a folder."""
+    if part and Path(part).is_dir():
+        folder = is_collection(Path(part))
+        raise RearankError(
+            f"{option} {part}: expected a file, found a directory",
+            hint=f"a folder is a collection: -d {part}" if folder else "name a file inside it",
+        )
 
 
 def _corpus(corpus: str) -> Documents:

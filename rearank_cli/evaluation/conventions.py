@@ -96,28 +96,30 @@ def query_notes(
     bare = sum(max(judged.values(), default=0) < RELEVANT for judged in judgements.values())
     convention = "all count" if complete else "those that a run has count"
     notes = [
-        f"{_count(list(judgements), 'judged')}: {convention}; {bare} without a relevant document"
+        f"{counted(list(judgements), 'judged')}: {convention}; {bare} without a relevant document"
     ]
     fate = "counted as 0" if complete else "left out"
     for item in coverages:
         if item.missing:
             notes.append(
-                f"{item.label}: {_count(item.missing, 'judged')} missing, {fate} "
-                f"({_few(item.missing)})"
+                f"{item.label}: {counted(item.missing, 'judged')} missing, {fate} "
+                f"({few(item.missing)})"
             )
         if item.unjudged:
-            notes.append(f"{item.label}: {_count(item.unjudged, 'unjudged')}, ignored")
+            notes.append(f"{item.label}: {counted(item.unjudged, 'unjudged')}, ignored")
         if item.tied:
-            notes.append(f"{item.label}: equal scores in {_count(item.tied, 'judged')}")
+            notes.append(f"{item.label}: equal scores in {counted(item.tied, 'judged')}")
     if len({frozenset(item.missing) for item in coverages}) > 1:
         notes.append("the runs do not have the same queries")
     return notes
 
 
-def _count(query_ids: Sequence[str], kind: str) -> str:
+def counted(query_ids: Sequence[str], kind: str) -> str:
+    """Return `1 judged query` or `2 judged queries`."""
     return f"{len(query_ids)} {kind} {'query' if len(query_ids) == 1 else 'queries'}"
 
 
-def _few(query_ids: Sequence[str], limit: int = 3) -> str:
+def few(query_ids: Sequence[str], limit: int = 3) -> str:
+    """Return the first few ids for a message."""
     shown = ", ".join(query_ids[:limit])
     return shown if len(query_ids) <= limit else f"{shown}, …"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rearank_cli.errors import RearankError
+from rearank_cli.evaluation.asked import Asked, leave_out, not_asked_notes, strangers_text
 from rearank_cli.evaluation.comparison import Comparison, compare
 from rearank_cli.evaluation.conventions import (
     EXCLUDED,
@@ -19,6 +20,7 @@ from rearank_cli.evaluation.measures import depth_for, judged_beside
 from rearank_cli.evaluation.scoring import Evaluation, Judgements, Scorer
 from rearank_cli.evaluation.style import Ties
 from rearank_cli.formats.files import STDIO, display_name
+from rearank_cli.formats.packed import KINDS
 from rearank_cli.formats.trec_fast import read_run_head
 from rearank_cli.records import Qrel, Run
 
@@ -36,6 +38,7 @@ class Request:
     judged_queries_only: bool = False
     drop_unjudged: bool = False
     ties: Ties = Ties.DOCID
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _stem(source: str) -> str:
     if source == STDIO:
         return "stdin"
     name = source.rstrip("/").rsplit("/", 1)[-1]
-    for ending in (".gz", ".trec", ".run", ".txt"):
+    for ending in (*KINDS, ".trec", ".run", ".txt"):
         name = name.removesuffix(ending) or name
     return name
 
@@ -86,6 +89,7 @@ def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
     Raises `RearankError` for a run that cannot be read or a measure that cannot be computed.
     """
     judgements, excluded, contradicting = split_judgements(qrels)
+    left_out = leave_out(request.asked, judgements)
     judged = judged_beside(request.measures)
     measures = [*request.measures, *({judged} - set(request.measures))]
     scorer = Scorer(judgements, measures, complete=not request.judged_queries_only)
@@ -111,9 +115,24 @@ def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
         comparisons=tuple(compare(evaluations, baseline)) if baseline else (),
         notes=(
             *query_notes(judgements, coverages, scorer.complete),
+            *_asked_notes(request, judgements, coverages, left_out),
             *_document_notes(request, coverages, excluded, contradicting),
         ),
     )
+
+
+def _asked_notes(
+    request: Request,
+    judgements: Judgements,
+    coverages: Sequence[Coverage],
+    left_out: Sequence[str],
+) -> list[str]:
+    if left_out:
+        return [f"{strangers_text(left_out)} and were left out (--asked-queries-only)"]
+    if request.asked is None or request.judged_queries_only:
+        return []
+    missing = {query_id for item in coverages for query_id in item.missing}
+    return not_asked_notes(request.asked, [each for each in judgements if each in missing])
 
 
 def _check_queries(source: str, run: Run, judgements: Judgements) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from rearank_cli.evaluation.evaluate import Report
-from rearank_cli.evaluation.tables import DIFF_HEADER, Table, diff_rows
+from rearank_cli.evaluation.tables import DIFF_HEADER, Table, diff_rows, number
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -171,4 +171,4 @@ def diff_lines(
 
 def plain(value: float | None, digits: int) -> str:
     """Return a number for programs; nothing where there is none."""
-    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return "" if value is None or math.isnan(value) else number(value, digits)

@@ -105,13 +105,19 @@ def _provenance(request: Request, origin: Mapping[str, Any]) -> dict[str, Any]:
         },
         "judgements": dict(origin),
         "conventions": {
-            "queries": "of run and judgements" if request.judged_queries_only else "all judged",
+            "queries": _queries(request),
             "unjudged_documents": "dropped" if request.drop_unjudged else "not relevant",
             "excluded_relevance": EXCLUDED,
             "ties": request.ties.value,
             "alpha": ALPHA,
         },
     }
+
+
+def _queries(request: Request) -> str:
+    """Say in words which queries count."""
+    asked = " that the collection asks" if request.asked and request.asked.only else ""
+    return ("of run and judgements" if request.judged_queries_only else "all judged") + asked
 
 
 def _version(name: str) -> str | None:

@@ -35,8 +35,13 @@ class Table:
 
 
 def number(value: float | None, digits: int, sign: str = "") -> str:
-    """Return a number with so many decimals, and a dash where there is none."""
-    return "–" if value is None or value != value else f"{value:{sign}.{digits}f}"
+    """Return a number with so many decimals, and a dash where there is none.
+
+    A negative number that rounds to 0 is 0, not -0.
+    """
+    if value is None or value != value:
+        return "–"
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
 
 
 def p_text(p: float | None) -> str:

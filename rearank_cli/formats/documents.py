@@ -60,7 +60,7 @@ def _json_documents(name: str, lines: Lines) -> Iterator[Passage]:
 
 
 def _tsv_documents(name: str, first: tuple[int, str], lines: Lines) -> Iterator[Passage]:
-    columns = find_columns(name, *first, TEXT_NAMES)
+    columns = find_columns(name, *first, TEXT_NAMES, tabs=True)
     for number, line in lines:
         if not (columns.header and number == first[0]):
             yield Passage(*row(name, number, line, columns))

@@ -1,6 +1,5 @@
-"""Reading and writing text files as a filter does: `-`, gzip, byte order marks, atomic outputs."""
+"""Reading and writing text files as a filter does: `-`, packed files, atomic outputs."""
 
-import gzip
 import os
 import stat
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from rearank_cli.errors import RearankError
+from rearank_cli.formats import packed
 
 STDIO = "-"
 _BOM = b"\xef\xbb\xbf"
@@ -28,44 +28,53 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for reading: `-` is stdin, and gzip is recognised by its name.
+    """Open a file for reading: `-` is stdin; .gz, .bz2, .xz and .zst are unpacked.
 
-    Raises `RearankError` naming the file when it cannot be opened or read.
+    Raises `RearankError` naming the file when it cannot be opened, read or unpacked.
     """
     name = display_name(path)
+    kind = packed.packing(path)
     try:
         if str(path) == STDIO:
             yield sys.stdin.buffer
             return
         with Path(path).open("rb") as raw:
-            if str(path).endswith(".gz"):
-                with gzip.open(raw) as unpacked:
-                    yield unpacked  # type: ignore[misc]  # GzipFile reads like any binary file
+            if kind:
+                with packed.unpacked(raw, kind) as content:
+                    yield content
             else:
                 yield raw
-    except FileNotFoundError:
-        raise RearankError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise RearankError(f"{name}: expected a file, found a directory") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise RearankError(
-            f"{name}: expected gzip data, found something else ({error})",
-            hint="the file may be damaged, or plain text under a .gz name",
-        ) from error
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise RearankError(f"{name}: cannot be read: {reason(error)}") from error
+    except BrokenPipeError:
+        raise
+    except (OSError, *packed.ERRORS) as error:
+        raise _unreadable(name, kind, error) from error
+
+
+def _unreadable(name: str, kind: str | None, error: BaseException) -> RearankError:
+    """Return the error for a file that is not there, cannot be read, or is damaged."""
+    if isinstance(error, FileNotFoundError):
+        return RearankError(f"{name}: no such file")
+    if isinstance(error, IsADirectoryError):
+        return RearankError(f"{name}: expected a file, found a directory")
+    if kind is None or getattr(error, "errno", None) is not None:
+        return RearankError(f"{name}: cannot be read: {reason(error)}")
+    ending = os.path.splitext(name)[1]
+    return RearankError(
+        f"{name}: expected {kind} data, found something else ({error})",
+        hint=f"the file may be damaged, or plain text under a {ending} name",
+    )
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text without its line end) for every line of a file.
 
-    A byte order mark and carriage returns are dropped. Raises `RearankError` with `path:line`
-    where the text is not UTF-8.
+    A byte order mark and carriage returns are dropped. Raises `RearankError` for a file that is
+    no text at all, and with `path:line` where the text is not UTF-8.
     """
     with open_bytes(path) as handle:
         for number, raw in enumerate(handle, 1):
+            if number == 1:
+                _check_text(display_name(path), raw)
             if number == 1 and raw.startswith(_BOM):
                 raw = raw[len(_BOM) :]
             try:
@@ -76,6 +85,13 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
                     f"found byte 0x{raw[error.start]:02x} at position {error.start + 1}",
                     hint="convert the file, for example with iconv -f latin1 -t utf-8",
                 ) from error
+
+
+def _check_text(name: str, start: bytes) -> None:
+    """Raise `RearankError` for packed data under another name, an archive, or UTF-16."""
+    found = packed.foreign(name, start)
+    if found:
+        raise RearankError(f"{name}: expected UTF-8 text, found {found[0]}", hint=found[1])
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

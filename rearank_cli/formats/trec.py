@@ -149,7 +149,8 @@ def _qrel(name: str, number: int, line: str) -> Qrel:
             f"tabs (query-id corpus-id score), found {len(line.split())}",
         )
     query_id, doc_id, relevance = fields
-    grade = _parsed(int, relevance)
+    # pandas writes whole numbers as 1.0 where its column has a gap.
+    grade = _parsed(int, re.sub(r"\.0*$", "", relevance))
     if grade is None:
         raise RearankError(
             f"{name}:{number}: expected a whole number as relevance, found {relevance!r}"

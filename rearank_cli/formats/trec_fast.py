@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rearank_cli.formats.files import STDIO, display_name, open_bytes
+from rearank_cli.formats.packed import packing
 from rearank_cli.formats.trec import Source, read_run, warn_of_ranks
 from rearank_cli.records import Ranking, Run
 
 LONG = 4_000_000
-"""Bytes from which on columns pay (half for gzip): importing pyarrow takes as long as 50,000 lines
-read one by one, and those are 2 MB."""
+"""Bytes from which on columns pay (half for packed files): importing pyarrow takes as long as
+50,000 lines read one by one, and those are 2 MB."""
 
 _BLOCK = 4_000_000  # bytes that pyarrow parses at a time
 _NAMES = ("query_id", "Q0", "doc_id", "rank", "score", "tag")
@@ -100,7 +101,7 @@ def _columns(source: Source) -> _Lines | None:
 def _long_data(source: Source) -> Any:
     """Return the bytes of a file that is long enough for columns, else None."""
     path = Path(source)
-    packed = path.suffix == ".gz"
+    packed = packing(path) is not None
     if str(source) == STDIO or not path.is_file() or path.stat().st_size < LONG / (1 + packed):
         return None
     with open_bytes(path) as handle:

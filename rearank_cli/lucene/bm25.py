@@ -1,22 +1,24 @@
 """BM25 search over a Lucene index, with Anserini's searcher."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rearank_cli.errors import RearankError
-from rearank_cli.log import warn
+from rearank_cli.log import note, warn
 from rearank_cli.lucene import jvm
 from rearank_cli.lucene.languages import ENGLISH, analyzer
 from rearank_cli.lucene.plain import Hit, PlainSearcher
-from rearank_cli.lucene.scores import falling
+from rearank_cli.lucene.scores import Ties, falling
 from rearank_cli.records import Query, Run
 
 BATCH = 256
 BRIEF = 1 << 35
 """Bytes of index times queries; a few seconds of searching."""
+ROUNDED = 4
+"""Decimals to which Anserini rounds scores."""
 MOST_TERMS = 1 << 20
 """Distinct terms that a query may have; Lucene alone stops at 1,024."""
 
@@ -53,6 +55,7 @@ class Search:
     language: str = ENGLISH
     exclude_self: bool = False
     excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ties: Ties = Ties.APART
     threads: int = 1
     verbose: bool = False
 
@@ -81,7 +84,8 @@ def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | No
 
     A query that is empty or finds nothing is not in the run; that is told once. Scores are
     Anserini's: rounded to four decimals, equal ones told apart by 0.000001 in the order of the
-    doc ids. Raises `RearankError` when Java does.
+    doc ids; with `Ties.KEEP` they are Lucene's own. How many queries have equal scores is told.
+    Raises `RearankError` when Java does.
     """
     jvm.start(how.threads, how.verbose, brief=_is_brief(index, queries))
     asked = [query for query in queries.values() if query.text.strip()]
@@ -94,11 +98,32 @@ def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | No
         searcher.close()
     _tell("queries that found nothing", [query_id for query_id, hits in found.items() if not hits])
     filled = {query_id: hits for query_id, hits in found.items() if hits}
+    _tell_ties(filled, how.ties)
     return Run(
-        {query_id: tuple(doc_id for doc_id, _ in hits) for query_id, hits in filled.items()},
-        {query_id: falling(score for _, score in hits) for query_id, hits in filled.items()},
+        {query_id: tuple(hit.doc_id for hit in hits) for query_id, hits in filled.items()},
+        {query_id: _scores(hits, how.ties) for query_id, hits in filled.items()},
         tag or how.tag,
     )
+
+
+def _scores(hits: Sequence[Hit], ties: Ties) -> tuple[float, ...]:
+    if ties is Ties.KEEP:
+        return tuple(hit.lucene for hit in hits)
+    return falling(hit.score for hit in hits)
+
+
+def _tell_ties(found: Mapping[str, Sequence[Hit]], ties: Ties) -> None:
+    """Say in how many queries scores are equal: other tools order such documents their own way."""
+    count = sum(
+        any(one.lucene == two.lucene for one, two in pairwise(hits)) for hits in found.values()
+    )
+    if count and ties is Ties.KEEP:
+        note(f"note: equal scores in {count} of {len(found)} queries are kept")
+    elif count:
+        note(
+            f"note: equal scores in {count} of {len(found)} queries were told apart; "
+            "--ties keep writes them as Lucene has them"
+        )
 
 
 def _is_brief(index: Path, queries: Mapping[str, Query]) -> bool:
@@ -166,7 +191,7 @@ def _search_batch(searcher: Any, batch: list[Query], how: Search) -> dict[str, l
     else:
         found = _anserini_search(searcher, batch, depth, how.threads)
     return {
-        query_id: [hit for hit in found[query_id] if hit[0] not in unwanted][: how.hits]
+        query_id: [hit for hit in found[query_id] if hit.doc_id not in unwanted][: how.hits]
         for query_id, unwanted in without.items()
     }
 
@@ -179,6 +204,10 @@ def _anserini_search(
     ids = as_list(*[query.query_id for query in batch])
     found = searcher.batch_search(texts, ids, depth, threads)
     return {
-        query.query_id: [(hit.docid, hit.score) for hit in found.get(query.query_id) or ()]
+        # Its scores are adjusted already; rounding takes the steps between equal ones back.
+        query.query_id: [
+            Hit(hit.docid, hit.score, round(hit.score, ROUNDED))
+            for hit in found.get(query.query_id) or ()
+        ]
         for query in batch
     }

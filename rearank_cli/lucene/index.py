@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from rearank_cli.collection import Collection
+from rearank_cli.collection.files import CorpusFile
+from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.cache import building, cache_dir, locked
 from rearank_cli.log import note, warn
@@ -178,7 +180,10 @@ def _check_unique(collection: Collection, folder: Path, documents: int) -> None:
     finally:
         reader.close()
     if ids != documents:
-        raise RearankError(
+        # A file can say where; other collections have no lines.
+        docs = collection.docs if isinstance(collection, Parts) else None
+        found = docs.repeated() if isinstance(docs, CorpusFile) else None
+        raise found or RearankError(
             f"expected every doc id once, found {documents} documents with {ids} ids "
             f"(first repeated: {_repeated(collection.documents())})",
             hint="remove the repeated documents from the corpus",

@@ -8,17 +8,22 @@ Anserini's all the same.
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from rearank_cli.lucene import jvm
-from rearank_cli.lucene.scores import adjusted
+from rearank_cli.lucene.scores import DECIMALS, adjusted
 from rearank_cli.records import Query
 
 HIT = re.compile(r"score=(\S+) shardIndex=\S+ fields=\[[^,]*, [^,]*?\[([0-9a-f ]*)\]\]")
 """One hit as Lucene prints it; the doc id is its bytes in hexadecimal."""
 
-Hit = tuple[str, float]
-"""A doc id and its score."""
+
+class Hit(NamedTuple):
+    """A doc id with its score as Anserini writes it, and as Lucene has it (six decimals)."""
+
+    doc_id: str
+    score: float
+    lucene: float
 
 
 class PlainSearcher:
@@ -52,6 +57,7 @@ class PlainSearcher:
 def _hits(printed: str) -> list[Hit]:
     found = HIT.findall(printed)
     assert len(found) == printed.count("score="), "Lucene prints hits in the form that we read"
-    scores = adjusted(float(score) for score, _ in found)
+    lucene = [float(score) for score, _ in found]
     doc_ids = (bytes.fromhex(doc_id).decode() for _, doc_id in found)
-    return list(zip(doc_ids, scores, strict=True))
+    written = (round(score, DECIMALS) for score in lucene)
+    return list(map(Hit, doc_ids, adjusted(lucene), written))

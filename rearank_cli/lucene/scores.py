@@ -3,6 +3,18 @@
 import ctypes
 import math
 from collections.abc import Iterable
+from enum import Enum
+
+
+class Ties(Enum):
+    """What becomes of equal scores: told apart in the order of the ranking, or left equal."""
+
+    APART = "apart"
+    KEEP = "keep"
+
+
+DECIMALS = 6
+"""Of a score in a run."""
 
 GAP = 0.0001
 STEP = 0.000001

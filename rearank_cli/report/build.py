@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rearank_cli import __version__
-from rearank_cli.report.differences import Bar, bounds, difference_chart
-from rearank_cli.report.evaluated import Evaluated
+from rearank_cli.report.by_query import difference_charts
+from rearank_cli.report.evaluated import number
 from rearank_cli.report.gains import gain_charts
+from rearank_cli.report.matching import input_fact
 from rearank_cli.report.material import HITS, Material
-from rearank_cli.report.page import Chart, Page, QueryView, Tile
+from rearank_cli.report.page import Page, Tile
 from rearank_cli.report.query_page import TOP, query_page
 from rearank_cli.report.shading import shade
 from rearank_cli.report.totals import total
@@ -34,7 +35,7 @@ def build_page(material: Material, limit: int, files: Sequence[tuple[str, str]])
         measure=evaluated.measures[0] if evaluated else "",
         tables=evaluated.tables if evaluated else (),
         notes=evaluated.notes if evaluated else (),
-        differences=_differences(material, queries),
+        differences=difference_charts(material, {each.query_id: each.number for each in queries}),
         gains=gain_charts(material),
         grades=_grades(material),
         names=("before", "after"),
@@ -66,8 +67,11 @@ def _left_out(material: Material, shown: int) -> str:
         notes.append(f"{shown} of {count} queries are shown, those that changed most.")
     if any(len(material.orders(query_id)[1]) > HITS for query_id in material.query_ids):
         notes.append(f"The first {HITS} hits of each query are shown.")
-    if material.trace and material.traced is None:
-        notes.append("No run here ends as the trace does; the queries follow the trace.")
+    if material.baseline and material.reranked not in (None, material.baseline):
+        notes.append(
+            f"The old orders are {material.reranked}'s, which was reranked; values before are "
+            f"{material.baseline}'s."
+        )
     return " ".join(notes)
 
 
@@ -78,7 +82,7 @@ def _tiles(material: Material) -> list[Tile]:
         measure = evaluated.measures[0]
         after = evaluated.figures[material.focus][measure]
         before = evaluated.figures[material.baseline][measure] if material.baseline else None
-        note = "" if before is None else f"was {before:.4f}, {after - before:+.4f}"
+        note = "" if before is None else f"was {before:.4f}, {number(after - before, 4, '+')}"
         tiles.append(Tile(measure, f"{after:.4f}", note))
         if material.focus in evaluated.outcomes:
             wins, ties, losses = evaluated.outcomes[material.focus]
@@ -97,52 +101,20 @@ def _tiles(material: Material) -> list[Tile]:
 
 
 def _relevant_on_top(material: Material) -> tuple[int, int] | None:
-    """Return how many relevant passages the top ranks held before and hold after, in all."""
+    """Return how many relevant passages the top ranks held before and hold after, in all.
+
+    Both are of runs, as all figures on the tiles are: before is the baseline, where there is one.
+    """
     counts = [0, 0]
+    after = material.runs[material.focus].rankings
+    before = material.runs[material.baseline].rankings if material.baseline else None
     for query_id in material.query_ids:
-        for index, order in enumerate(material.orders(query_id)):
+        old = material.orders(query_id)[0] if before is None else before.get(query_id, ())
+        for index, order in enumerate((old, after.get(query_id, ()))):
             counts[index] += sum(
                 material.context.is_relevant(query_id, doc_id) for doc_id in order[:TOP]
             )
-    return (counts[0], counts[1]) if counts[0] and material.context.grades else None
-
-
-def _differences(material: Material, queries: Sequence[QueryView]) -> list[Chart]:
-    """Return a chart per run of every query's difference to the baseline; the focus run first."""
-    evaluated, base = material.evaluated, material.baseline
-    if evaluated is None or base is None:
-        return []
-    others = [label for label in material.runs if label not in (material.focus, base)]
-    by_run = {
-        label: _bars(material, evaluated, label, queries)
-        for label in [material.focus, *others]
-        if label != base
-    }
-    ends = bounds(bar.difference for bars in by_run.values() for bar in bars)
-    measure = evaluated.measures[0]
-    return [
-        Chart(
-            f"{measure}: {label} against {base}, by query",
-            "Sorted by gain. A bar leads to its query.",
-            difference_chart(bars, measure, ends),
-            ("query", "difference"),
-            tuple((bar.query_id, f"{bar.difference:+.4f}") for bar in bars),
-        )
-        for label, bars in by_run.items()
-        if bars
-    ]
-
-
-def _bars(
-    material: Material, evaluated: Evaluated, label: str, queries: Sequence[QueryView]
-) -> list[Bar]:
-    """Return a run's bars, the greatest gain first."""
-    bars = [
-        Bar(each.query_id, each.text, difference, f"q{each.number}")
-        for each in queries
-        if (difference := evaluated.difference(label, material.baseline, each.query_id)) is not None
-    ]
-    return sorted(bars, key=lambda bar: (-bar.difference, bar.query_id))
+    return (counts[0], counts[1]) if any(counts) and material.context.grades else None
 
 
 def _grades(material: Material) -> list[tuple[str, str]]:
@@ -168,6 +140,9 @@ def _provenance(
     groups: list[tuple[str, Sequence[tuple[str, str]]]] = []
     if material.trace and material.trace.provenance:
         groups.append(("The reranking", list(flat(material.trace.provenance.items()))))
+    fact = input_fact(material)
+    if fact:
+        files = [*files, ("input of the trace", fact)]
     groups.append(("This report", [("rearank", __version__), *files]))
     return groups
 

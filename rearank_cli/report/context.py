@@ -1,7 +1,7 @@
 """What is known beside runs and traces: the passages' texts and the judgements, where given."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from rearank_cli.collection import Collection
@@ -32,6 +32,14 @@ class Context:
     def is_relevant(self, query_id: str, doc_id: str) -> bool:
         """Return whether a document was judged relevant to a query."""
         return (self.grade(query_id, doc_id) or 0) >= RELEVANT
+
+    def of_asked_queries(self) -> "Context":
+        """Return the same without the judgements of queries that the collection does not ask."""
+        return replace(
+            self,
+            qrels=tuple(qrel for qrel in self.qrels if qrel.query_id in self.queries),
+            grades={each: self.grades[each] for each in self.grades if each in self.queries},
+        )
 
     def text(self, doc_id: str, limit: int) -> str:
         """Return a passage without its title on one line, cut at `limit` characters."""

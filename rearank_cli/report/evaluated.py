@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rearank_cli.evaluation.asked import Asked
 from rearank_cli.evaluation.conventions import split_judgements
 from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.provenance import file_hash, judgements_hash
 from rearank_cli.evaluation.scoring import Scorer
-from rearank_cli.evaluation.tables import Table, footer, tables
+from rearank_cli.evaluation.tables import Table, footer, number, tables
 from rearank_cli.records import Qrel, Ranking, Run
 
 __all__ = [
     "DEFAULT",
+    "Asked",
     "Evaluated",
     "Table",
     "file_hash",
@@ -20,6 +22,7 @@ __all__ = [
     "label_sources",
     "measure_rankings",
     "measure_runs",
+    "number",
 ]
 
 DIGITS = 4
@@ -50,13 +53,20 @@ class Evaluated:
 
 
 def measure_runs(
-    sources: Mapping[str, str], measures: Sequence[str], baseline: str | None, qrels: Sequence[Qrel]
+    sources: Mapping[str, str],
+    measures: Sequence[str],
+    baseline: str | None,
+    qrels: Sequence[Qrel],
+    asked: Asked | None = None,
 ) -> Evaluated:
     """Measure the runs in these files by label and compare them with the baseline's label.
 
+    `asked` are the collection's queries, where they are known.
+
     Raises `RearankError` for a measure or a run that cannot be used.
     """
-    report = evaluate(Request(sources, parse_measures(measures), baseline), qrels)
+    request = Request(sources, parse_measures(measures), baseline, asked=asked)
+    report = evaluate(request, qrels)
     first = report.measures[0]
     return Evaluated(
         measures=report.measures,

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rearank_cli.report.evaluated import number
 from rearank_cli.report.page import Page
 from rearank_cli.report.reasoning import visible
 
@@ -60,4 +61,4 @@ def _hash(content: str) -> str:
 
 def signed(value: float | None, digits: int = 3) -> str:
     """Return a difference with its sign, with a true minus."""
-    return "" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return "" if value is None else number(value, digits, "+").replace("-", "−")

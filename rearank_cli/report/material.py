@@ -1,6 +1,6 @@
 """What a report is made from, and the questions that its parts ask of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,19 +27,32 @@ class Material:
 
     @cached_property
     def traced(self) -> str | None:
-        """The run that ends as the trace does in most of its queries; None where none does.
+        """The run that ends as the trace does, in all of its queries; None where none does.
 
         Where several do, as when the model changed nothing, it is not the baseline.
         """
+        labels = sorted(self.runs, key=lambda label: label == self.baseline)
+        return self._agreeing(labels, ends)
+
+    @cached_property
+    def reranked(self) -> str | None:
+        """The run whose order the trace began with; the baseline where several did."""
+        labels = sorted(self.runs, key=lambda label: label != self.baseline)
+        return self._agreeing(labels, begins)
+
+    def _agreeing(self, labels: Iterable[str], part: Callable[[Story], Ranking]) -> str | None:
+        """Return the first run that has this part of every story."""
         if self.trace is None:
             return None
         stories = self.trace.stories.values()
-        agreeing = {
-            label: sum(_ends_so(self.runs[label], story) for story in stories)
-            for label in sorted(self.runs, key=lambda label: label == self.baseline)
-        }
-        best = max(agreeing, key=lambda label: agreeing[label])
-        return best if 2 * agreeing[best] > len(stories) else None
+        return next(
+            (
+                label
+                for label in labels
+                if all(agrees(self.runs[label], story, part) for story in stories)
+            ),
+            None,
+        )
 
     @cached_property
     def focus(self) -> str:
@@ -83,5 +96,18 @@ class Material:
         return story.text if story else self.context.queries.get(query_id, "")
 
 
-def _ends_so(run: Run, story: Story) -> bool:
-    return run.rankings.get(story.query_id, ())[: len(story.new)] == story.new
+def begins(story: Story) -> Ranking:
+    """Return the order that a query had before it was reranked."""
+    return story.old
+
+
+def ends(story: Story) -> Ranking:
+    """Return the order that a query had after it was reranked."""
+    return story.new
+
+
+def agrees(run: Run, story: Story, part: Callable[[Story], Ranking]) -> bool:
+    """Return whether a run has a query's order, as far down as both of them go."""
+    ours, theirs = part(story), run.rankings.get(story.query_id, ())
+    size = min(len(ours), len(theirs))
+    return size > 0 and ours[:size] == theirs[:size]

@@ -67,9 +67,8 @@ def _passage(context: Context, doc_id: str) -> Text:
     title = context.title(doc_id)
     text = Text(title, style="italic")
     room = PASSAGE_CHARS - len(title)
-    return text.append(
-        (". " if title else "") + context.text(doc_id, max(room, 20)), style="not italic"
-    )
+    between = "" if not title else " " if title.endswith((".", "?", "!", "…")) else ". "
+    return text.append(between + context.text(doc_id, max(room, 20)), style="not italic")
 
 
 def moved(old: int, new: int) -> Text:

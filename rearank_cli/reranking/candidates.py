@@ -100,4 +100,4 @@ def take_shard(run: Run, shard: str | None) -> Run:
 
 def _named(ids: list[str], one: str, many: str) -> str:
     shown = ", ".join(ids[:SHOWN]) + (", …" if len(ids) > SHOWN else "")
-    return f"{one} {shown} is" if len(ids) == 1 else f"{len(ids)} {many} are ({shown})"
+    return f"{one} {shown} is" if len(ids) == 1 else f"{len(ids)} {many} ({shown}) are"
