@@ -8,16 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
-from rearank_cli.engines.models import has_gpu
+from rearank_cli.engines.machine import has_gpu, this_machine
 from rearank_cli.engines.output import EngineOutput
+from rearank_cli.engines.prepare import prepare
 from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Request
 
-# Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
-# half of the machine's memory.
-CPU_KV_CACHE_GIB = "4"
 # Sequences in one batch: vLLM's own defaults for a server, on a GPU and on a CPU.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
@@ -65,7 +64,7 @@ class VllmEngine:
         self._context = int(self._llm.vllm_config.model_config.max_model_len)
 
     def _start(self) -> Any:
-        _set_environment()
+        location = prepare(self._settings)
         self._settings.tell("importing vLLM")
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
@@ -80,12 +79,13 @@ class VllmEngine:
             ) from error
         self._settings.tell(f"starting vLLM with {self._settings.model.name}")
         arguments: dict[str, Any] = {
-            "model": self._settings.model.location,
+            "model": location,
             "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
             "enable_prefix_caching": True,
             "max_num_seqs": self.capacity,
             "seed": 0,
             "enable_lora": self._settings.adapter is not None,
+            **engine_defaults(this_machine()),
             **self._settings.engine_args,
         }
         try:
@@ -178,12 +178,3 @@ def _completion(output: Any) -> Completion:
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(answer.token_ids),
     )
-
-
-def _set_environment() -> None:
-    """Set what vLLM reads from the environment; what the user has set wins."""
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.__stderr__")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
