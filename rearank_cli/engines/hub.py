@@ -28,7 +28,6 @@ TRIES = 5  # without a byte between them
 TIMEOUT = 60.0
 PAUSE = 2.0  # seconds after the first failed try; twice as many after each further one
 _STREAMS = 4
-_BLOCK = 1 << 20
 
 
 def wanted(names: Iterable[str]) -> list[str]:
@@ -83,7 +82,7 @@ def fetch_blob(url: str, headers: Mapping[str, str], blob: Path, sha256: str) ->
             try:
                 _append(url, headers, part)
                 break
-            except OSError as error:
+            except ConnectionError as error:
                 failures = 1 if part.stat().st_size > before else failures + 1
                 if failures == TRIES:
                     raise EngineError(f"{url}: {error}") from error
@@ -97,7 +96,7 @@ def fetch_blob(url: str, headers: Mapping[str, str], blob: Path, sha256: str) ->
 
 
 def _append(url: str, headers: Mapping[str, str], part: Path) -> None:
-    """Append the rest of a file to what is there; raise `OSError` when the connection fails."""
+    """Append the rest of a file to what is there; raise `ConnectionError` when that breaks off."""
     import httpx
 
     have = part.stat().st_size
@@ -115,10 +114,10 @@ def _append(url: str, headers: Mapping[str, str], part: Path) -> None:
             with part.open("ab") as handle:
                 if got.status_code != 206:
                     handle.truncate(0)
-                for block in got.iter_raw(_BLOCK):
+                for block in got.iter_raw():  # as it arrives: a break loses nothing
                     handle.write(block)
     except httpx.HTTPError as error:
-        raise OSError(str(error) or type(error).__name__) from error
+        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 def place(home: Path, revision: str, name: str, blob: Path) -> None:
