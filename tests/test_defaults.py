@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rearank_cli.engines import models
-from rearank_cli.engines.base import EngineSettings, Model, Sampling
+from rearank_cli.engines import models, opening
+from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.defaults import EMBEDDED, PAPER_MODEL, choose_default
 from rearank_cli.engines.gpus import Gpu
 from rearank_cli.engines.machine import CPU_BUILD, GPU_BUILD, Machine
 from rearank_cli.engines.opening import with_dtype
+from rearank_cli.engines.options import open_settings
 
 CARD = Gpu(0, "GPU-aa11", "NVIDIA card", 24564, 0, "580.95.05", (8, 9))
 GPU = Machine([Path("/dev/nvidia0")], [CARD], "580.95.05", builds=frozenset({GPU_BUILD}))
@@ -75,7 +76,7 @@ def test_the_sentence_is_said_and_the_unused_gpu_noticed(
 
 
 def settings(model: Path, **arguments: str) -> EngineSettings:
-    return EngineSettings(Model("m", str(model)), Sampling(8), engine_args=arguments)
+    return EngineSettings(Model("m", str(model)), engine_args=arguments)
 
 
 @pytest.mark.parametrize(("native", "chosen"), [(True, "bfloat16"), (False, "float32")])
@@ -98,7 +99,18 @@ def test_gpus_servers_and_quantised_models_keep_their_own_precision(tmp_path: Pa
     assert with_dtype(plain, GPU, False) == plain
     rocm = Machine(builds=frozenset({"vllm+rocm"}))
     assert with_dtype(plain, rocm, False) == plain
-    served = EngineSettings(Model("gpt"), Sampling(8))
+    served = EngineSettings(Model("gpt"))
     assert with_dtype(served, CPU, False) == served
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"bits": 4}}))
     assert with_dtype(plain, CPU, False) == plain
+
+
+def test_whoever_opens_a_model_gets_this_cpus_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
+    monkeypatch.setattr(opening, "this_machine", lambda: CPU)
+    monkeypatch.setattr(opening, "cpu_has_bfloat16", lambda: False)
+    assert open_settings(str(tmp_path)).settings.engine_args == {"dtype": "float32"}

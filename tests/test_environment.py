@@ -38,13 +38,15 @@ def test_programs_beside_the_interpreter_come_first_on_the_path_once() -> None:
 
 def test_blackwell_without_a_toolkit_is_told_its_attention(tmp_path: Path) -> None:
     without = {"CUDA_HOME": str(tmp_path)}
-    assert engine_defaults(BLACKWELL, without) == {"attention_backend": "FLASH_ATTN"}
+    assert engine_defaults(BLACKWELL, {}, without) == {"attention_backend": "FLASH_ATTN"}
+    for given in ("attention_backend", "attention_config"):
+        assert engine_defaults(BLACKWELL, {given: "chosen"}, without) == {}
     nvcc = tmp_path / "bin" / "nvcc"
     nvcc.parent.mkdir()
     nvcc.touch(0o755)
-    assert engine_defaults(BLACKWELL, without) == {}
+    assert engine_defaults(BLACKWELL, {}, without) == {}
     unused = Machine(BLACKWELL.devices, BLACKWELL.gpus, builds=frozenset({CPU_BUILD}))
-    assert engine_defaults(unused, {"CUDA_HOME": "/nowhere"}) == {}
+    assert engine_defaults(unused, {}, {"CUDA_HOME": "/nowhere"}) == {}
 
 
 COMPILER = """INFO loading

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,14 @@ def set_environment(
 
 
 def engine_defaults(
-    machine: Machine, environ: MutableMapping[str, str] = os.environ
+    machine: Machine, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Return the engine arguments that this machine needs, unless the user gives them."""
-    backend = attention_backend(machine.gpus, find_nvcc(environ)) if machine.uses_gpu else None
+    """Return the engine arguments that this machine needs beside those that are `given`.
+
+    The attention is an argument of every vLLM in the range; the environment variable that used
+    to choose it is not there any more.
+    """
+    if {"attention_backend", "attention_config"} & set(given) or not machine.uses_gpu:
+        return {}
+    backend = attention_backend(machine.gpus, find_nvcc(environ))
     return {"attention_backend": backend} if backend else {}

@@ -85,7 +85,7 @@ class VllmEngine:
             "max_num_seqs": self.capacity,
             "seed": 0,
             "enable_lora": self._settings.adapter is not None,
-            **engine_defaults(this_machine()),
+            **engine_defaults(this_machine(), self._settings.engine_args),
             **self._settings.engine_args,
         }
         try:
@@ -109,7 +109,7 @@ class VllmEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request; raise `PromptTooLong` before vLLM sees one that is."""
-        from vllm.inputs import TokensPrompt
+        from vllm.inputs import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError
 
         loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ class VllmEngine:
         name = f"rearank-{os.getpid()}-{next(self._numbers)}"
         try:
             async for output in self._llm.generate(
-                TokensPrompt(prompt_token_ids=ids),
+                tokens_input(ids),
                 self.parameters(request),
                 name,
                 lora_request=self._lora,
