@@ -29,7 +29,8 @@ def clash(extra: str, builds: frozenset[str]) -> Problem | None:
         return None
     return build_problem(builds) or Problem(
         f"this environment holds {min(other)}, and {BUILDS[extra]} would overwrite its files",
-        f"make a new one: rm -rf .venv && make install ENGINE={extra}",
+        f"make a new one: rm -rf .venv && make install ENGINE={extra}; "
+        f"or keep this one: make install ENGINE={'cpu' if extra == 'gpu' else 'gpu'}",
     )
 
 

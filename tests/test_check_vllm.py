@@ -1,17 +1,13 @@
 """The comparison with vLLM's sources, on small sources of our own making."""
 
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from check_vllm import FIELDS, Use, allowed, check, missing, our_uses
+from vllm_sources import Sources
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from check_vllm import FIELDS, Use, allowed, check, missing, our_uses  # noqa: E402
-from vllm_sources import Sources  # noqa: E402
-
 PACKAGE = {
     "vllm/__init__.py": "",
     "vllm/envs.py": "variables = {'VLLM_KNOWN': lambda: 1}\n",
