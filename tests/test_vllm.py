@@ -23,6 +23,8 @@ from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.reranking.trace import read_trace
 
+pytestmark = pytest.mark.slow
+
 SMALL = "--depth 6 --window 4 --stride 2 --passage-chars 80 --max-tokens 24".split()
 # What `vllm serve` runs; that script itself fails in the CPU build, whose package has another name.
 SERVER = "vllm.entrypoints.openai.api_server"
