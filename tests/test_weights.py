@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import gone_after, start
 from hub_server import REVISION, Hub, serving, sha256
 
 from rearank_cli.engines import hub as fetching
 from rearank_cli.engines import weights
 from rearank_cli.engines.base import Model
+from rearank_cli.engines.guard import descendants
 from rearank_cli.engines.hub import PART, check_disk, fetch_blob, wanted
 from rearank_cli.engines.weights import bar, complete, fetch_weights
 from rearank_cli.errors import EngineError, EngineStartError, RearankError
@@ -218,13 +220,49 @@ def test_a_folder_is_its_own_answer(tmp_path: Path) -> None:
     assert fetch_weights(Model("m", str(tmp_path)), {}, tell([])) == str(tmp_path)
 
 
-def test_weights_are_complete_when_every_shard_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stem", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_are_complete_when_every_shard_is_there(tmp_path: Path, stem: str) -> None:
     assert not complete(tmp_path)
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(INDEX))
+    (tmp_path / f"{stem}.index.json").write_text(json.dumps(INDEX))
     (tmp_path / "model-1.safetensors").touch()
     assert not complete(tmp_path)
     (tmp_path / "model-2.safetensors").touch()
     assert complete(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_in_one_file_are_complete_with_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert complete(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_download_ends_with_the_command(
+    hub: Hub, tmp_path: Path, name: signal.Signals, code: int
+) -> None:
+    hub.limit = 10_000
+    hub.pause.clear()
+    (tmp_path / "run.trec").write_text("q01 Q0 phys-006 1 2 t\nq01 Q0 phys-001 2 1 t\n")
+    options = ["--model", "some/model", "-o", "out.trec"]
+    process = start(tmp_path, "rerank", "run.trec", "-d", "demo", *options)
+    blobs = tmp_path / "home" / "hub" / "models--some--model" / "blobs"
+    until = time.monotonic() + 60
+    while sum(path.stat().st_size for path in blobs.glob(f"*{PART}")) < 20_000:
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    below = descendants(process.pid)
+    assert any("rearank_cli.engines.hub" in command_line(pid) for pid in below)
+    process.send_signal(name)
+    assert gone_after({*below, process.pid}, 10)
+    _, said = process.communicate()
+    assert process.returncode == code
+    assert "fetching the weights of some/model" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out.trec").exists()
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def test_the_bar_tells_how_far_and_how_long() -> None:

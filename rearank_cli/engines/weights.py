@@ -20,7 +20,7 @@ from rearank_cli.progress import INTERVAL, shown
 
 Tell = Callable[[str], None]
 
-_INDEX = "model.safetensors.index.json"
+_STEMS = ("consolidated.safetensors", "model.safetensors", "pytorch_model.bin")
 _LOADED_HERE = ("auto", "hf", "safetensors")
 _LOOK = 1.0  # seconds between two looks at what has arrived
 _WIDTH = 20  # characters of the bar
@@ -57,12 +57,16 @@ def snapshot(model: Model, cache: str) -> Path | None:
 
 
 def complete(folder: Path) -> bool:
-    """Tell whether a folder has all files of the weights, without asking anybody."""
-    index = folder / _INDEX
-    if index.is_file():
-        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        return all((folder / shard).is_file() for shard in shards)
-    return (folder / "model.safetensors").is_file()
+    """Tell whether a folder has all files of one kind of weights, without asking anybody."""
+    for stem in _STEMS:
+        index = folder / f"{stem}.index.json"
+        if index.is_file():
+            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+            if all((folder / shard).is_file() for shard in shards):
+                return True
+        if (folder / stem).is_file():
+            return True
+    return False
 
 
 def _fetch(model: Model, cache: str, tell: Tell) -> None:
