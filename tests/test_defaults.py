@@ -105,6 +105,16 @@ def test_gpus_servers_and_quantised_models_keep_their_own_precision(tmp_path: Pa
     assert with_dtype(plain, CPU, False) == plain
 
 
+def test_a_machine_is_not_looked_at_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked() -> Machine:
+        raise AssertionError("nvidia-smi takes seconds, and nothing of it is used")
+
+    monkeypatch.setattr(opening, "this_machine", looked)
+    monkeypatch.setattr(models, "this_machine", looked)
+    found = open_settings("gpt", base_urls=["http://localhost:1/v1"])
+    assert found.settings.engine_args == {}
+
+
 def test_whoever_opens_a_model_gets_this_cpus_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

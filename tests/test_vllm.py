@@ -16,6 +16,7 @@ import pytest
 from command import ROOT, environment, gone_after, rearank, start
 
 from rearank_cli.engines.guard import descendants
+from rearank_cli.engines.machine import cpu_has_bfloat16
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.formats.trec import read_run
@@ -116,6 +117,7 @@ def vllm_serve(folder: Path) -> Iterator[str]:
     port = free_port()
     model = folder / "cache" / "models" / "smollm2-135m"
     options = f"--port {port} --served-model-name smol --enforce-eager --max-model-len {CONTEXT}"
+    options += f" --dtype {'bfloat16' if cpu_has_bfloat16() else 'float32'}"  # as rerank chooses
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", SERVER, "--model", str(model), *options.split()],

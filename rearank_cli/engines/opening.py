@@ -67,9 +67,10 @@ def with_dtype(
     models whose weights are quantised, keep their own. Chosen here, it is a part of what answers
     are kept by and of what a trace says about them.
     """
+    if not settings.model.location or "dtype" in settings.engine_args:
+        return settings
     machine = machine or this_machine()
-    on_cpu = machine.builds <= {CPU_BUILD} and not machine.uses_gpu
-    if not on_cpu or not settings.model.location or "dtype" in settings.engine_args:
+    if machine.uses_gpu or not machine.builds <= {CPU_BUILD}:
         return settings
     if quantised(settings.model):
         return settings
