@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import gone_after, start
+from command import ROOT, gone_after, start
 from hub_server import REVISION, Hub, serving, sha256
 
 from rearank_cli.engines import hub as fetching
@@ -270,3 +271,24 @@ def test_the_bar_tells_how_far_and_how_long() -> None:
         "fetching m ██████████░░░░░░░░░░ 5,000.0 MB of 10,000.0 MB, 50.0 MB/s, 2 min left"
     )
     assert bar("m", 0, 0, 0.0) == "fetching m ░░░░░░░░░░░░░░░░░░░░ 0.0 MB of 0.0 MB, 0.0 MB/s"
+
+
+def test_checking_an_adapter_fetches_no_weights_where_an_index_names_the_tensors(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = {"weight_map": {"layers.0.q_proj.weight": "model-1.safetensors"}}
+    hub.files["model.safetensors.index.json"] = json.dumps(index).encode()
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"r": 8}')
+    header = b'{"base_model.model.layers.0.q_proj.lora_A.weight": {}}'
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    code = (
+        "from rearank_cli.engines.adapters import resolve_adapter\n"
+        "from rearank_cli.engines.base import Model\n"
+        f"print(resolve_adapter({str(folder)!r}, Model('some/model', 'some/model'))[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "8\n", done.stderr
+    assert hub.asked("index.json")
+    assert not hub.asked("model-1") and not hub.asked(".bin")
