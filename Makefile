@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := scripts
 
+# Which build of vLLM: gpu, cpu, or by what this machine has. It is remembered in .venv.
+ENGINE =
+
 # The demo's windows are small, so that two CPU cores get through them in about a minute.
 DEMO_OPTIONS ?= --depth 15 --window 10 --stride 5 --passage-chars 160 --max-tokens 64
 DEMO_GPU_OPTIONS ?=
@@ -21,9 +24,18 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("rearank needs Python 3.11 or later, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
 
+# Its time changes only when another build is asked for, and then the stamp below is out of date.
+$(VENV)/.engine: always | $(BIN)/python
+	@case "$(ENGINE)" in gpu|cpu) test "$$(cat $@ 2> /dev/null)" = "$(ENGINE)" || echo "$(ENGINE)" > $@;; \
+	  "") test -f $@ || touch $@;; \
+	  *) echo "error: ENGINE: expected gpu or cpu, found $(ENGINE)" >&2; exit 2;; esac
+
+.PHONY: always
+always:
+
 # Stamps say what was installed from which pyproject.toml; a half-finished install leaves none.
-$(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh | $(BIN)/python
-	@$(SCRIPTS)/install.sh $(BIN)/python
+$(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh $(VENV)/.engine | $(BIN)/python
+	@$(SCRIPTS)/install.sh $(BIN)/python $$(cat $(VENV)/.engine)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
@@ -40,7 +52,7 @@ demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	$(BIN)/rearank retrieve -d demo -o runs/demo.bm25.trec
 	@echo "== reranking with a language model"
 	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo \
-	  $$($(BIN)/python -c 'from rearank_cli.engines.models import has_gpu; print("$(DEMO_GPU_OPTIONS)" if has_gpu() else "$(DEMO_OPTIONS)")') \
+	  $$($(BIN)/python -c 'from rearank_cli.engines.defaults import EMBEDDED, default_model; print("$(DEMO_OPTIONS)" if default_model() == EMBEDDED else "$(DEMO_GPU_OPTIONS)")') \
 	  -o runs/demo.rearank.trec
 	@echo "== evaluating both runs"
 	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
@@ -73,6 +85,11 @@ test-browser: $(VENV)/.installed-dev  ## only the tests in Chromium, which must 
 .PHONY: screenshot
 screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
 	$(BIN)/python tests/browser/screenshots.py docs/report.png
+
+# Not a part of `make test`: it downloads two wheels of some 300 MB, and removes them again.
+.PHONY: check-vllm
+check-vllm: $(VENV)/.installed-dev  ## our use of vLLM against the sources of its oldest and newest
+	$(BIN)/python $(SCRIPTS)/check_vllm.py
 
 .PHONY: bench-rerank bench-eval bench-retrieve
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Install rearank and the vLLM build that fits this machine: `install.sh path/to/python`.
+# Install rearank and the vLLM build that fits this machine, or the one that is named:
+# `install.sh path/to/python [gpu|cpu]`.
 set -euo pipefail
 
 python=$1
+here=$(dirname "$0")
 pip=("$python" -m pip install --quiet --disable-pip-version-check)
 
-if compgen -G '/dev/nvidia[0-9]*' > /dev/null; then
-  extra=gpu
-else
-  extra=cpu
-fi
+# Whatever is missing for this build is said before anything is downloaded.
+extra=$("$python" "$here/check_machine.py" "${2:-}")
 echo "== installing rearank with the extra '$extra' (some gigabytes, a few minutes)"
 "${pip[@]}" --upgrade pip
 

@@ -10,6 +10,15 @@ settings.register_profile("busy machines", deadline=None)  # time is no part of 
 settings.load_profile("busy machines")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave slow tests out where that was asked for, each with its name in the summary."""
+    if os.environ.get("REARANK_SKIP_SLOW"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                reason = f"{item.nodeid} is slow, and REARANK_SKIP_SLOW is set"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture
 def shared() -> Path:
     """The folder of shared collections, runs and qrels beside the checkout."""

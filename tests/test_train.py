@@ -117,6 +117,7 @@ def measured(job: Job, stage: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_the_reward_rises(trained: Job) -> None:
     steps = measured(trained, "grpo")
     assert [record["step"] for record in steps] == list(range(1, STEPS + 1))
@@ -131,6 +132,7 @@ def mean_of(records: Sequence[dict[str, Any]], name: str) -> float:
     return float(mean(record[name] for record in records))
 
 
+@pytest.mark.slow
 def test_held_out_queries_gain_too(trained: Job) -> None:
     figures = measured(trained, "validation")
     assert [(each["after"], each["step"]) for each in figures] == [
@@ -144,6 +146,7 @@ def test_held_out_queries_gain_too(trained: Job) -> None:
     assert figures[-1]["nDCG@10"] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_broken_run_ends_as_an_unbroken_one(place: Path, taught: Path, trained: Job) -> None:
     """As after a kill in step 11: one checkpoint half written, the metrics' last line cut off."""
     job = grpo_job(place, taught, "broken")
@@ -171,6 +174,7 @@ def weights(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone_and_another_is_refused(
     place: Path, taught: Path, trained: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,6 +188,7 @@ def test_a_finished_run_is_left_alone_and_another_is_refused(
         train(other)
 
 
+@pytest.mark.slow
 def test_the_card_tells_data_settings_and_results(trained: Job) -> None:
     card = (trained.folder.path / "README.md").read_text("utf-8")
     assert "rearank rerank RUN -d NAME --model tiny --adapter unbroken" in card
@@ -193,6 +198,7 @@ def test_the_card_tells_data_settings_and_results(trained: Job) -> None:
     assert (trained.folder.path / "settings.toml").read_text("utf-8") == trained.settings.text
 
 
+@pytest.mark.slow
 def test_all_weights_can_be_trained_by_grpo(place: Path, taught: Path) -> None:
     changes = [*GRPO, "lora.rank=0", "grpo.steps=2", "grpo.learning_rate=0.001"]
     job = grpo_job(place, taught, "full", changes)
@@ -203,12 +209,14 @@ def test_all_weights_can_be_trained_by_grpo(place: Path, taught: Path) -> None:
     assert len(steps) == 2 and steps[0]["kl"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_modules_that_the_model_lacks_are_said(place: Path, taught: Path) -> None:
     job = grpo_job(place, taught, "modules", [*GRPO, "lora.modules=nowhere_proj"])
     with pytest.raises(RearankError, match=r"lora\.modules: .*nowhere_proj"):
         train(job)
 
 
+@pytest.mark.slow
 def test_validation_needs_a_whole_model(
     place: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +225,7 @@ def test_validation_needs_a_whole_model(
         train(grpo_job(place, taught, "sharded"))
 
 
+@pytest.mark.slow
 def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, trained: Job) -> None:
     """One start of vLLM; float32 on both sides, so that no rounding differs."""
     pytest.importorskip("vllm", reason="needs the extra `cpu` or `gpu`")

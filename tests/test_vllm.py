@@ -15,12 +15,15 @@ import httpx
 import pytest
 from command import ROOT, descendants, environment, gone_after, rearank, start
 
+from rearank_cli.engines.machine import cpu_has_bfloat16
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.formats.trec import read_run
 from rearank_cli.recipes.recipe import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.reranking.trace import read_trace
+
+pytestmark = pytest.mark.slow
 
 SMALL = "--depth 6 --window 4 --stride 2 --passage-chars 80 --max-tokens 24".split()
 # What `vllm serve` runs; that script itself fails in the CPU build, whose package has another name.
@@ -113,6 +116,7 @@ def vllm_serve(folder: Path) -> Iterator[str]:
     port = free_port()
     model = folder / "cache" / "models" / "smollm2-135m"
     options = f"--port {port} --served-model-name smol --enforce-eager --max-model-len {CONTEXT}"
+    options += f" --dtype {'bfloat16' if cpu_has_bfloat16() else 'float32'}"  # as rerank chooses
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", SERVER, "--model", str(model), *options.split()],

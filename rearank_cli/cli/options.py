@@ -62,7 +62,7 @@ ModelName = Annotated[
         envvar="REARANK_MODEL",
         metavar="NAME",
         help="Folder, hub id, smollm2-135m, or a server's name for it.",
-        show_default="le723z/Rearank-7B with a GPU, else smollm2-135m",
+        show_default="le723z/Rearank-7B with a GPU of 20 GB, else smollm2-135m",
         rich_help_panel="Model",
     ),
 ]

@@ -106,7 +106,9 @@ def command(
     dtype: Annotated[
         str | None,
         typer.Option(
-            help="bfloat16, float16 …", show_default="the model's", rich_help_panel=_MODEL
+            help="bfloat16, float16 …",
+            show_default="the model's; on a CPU the faster one",
+            rich_help_panel=_MODEL,
         ),
     ] = None,
     max_model_len: Annotated[

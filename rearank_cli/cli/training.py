@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from rearank_cli.collection import open_collection
-from rearank_cli.engines.models import has_gpu
+from rearank_cli.engines.machine import has_gpu
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name
 from rearank_cli.formats.trec import group_qrels, read_run

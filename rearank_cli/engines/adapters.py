@@ -6,7 +6,9 @@ from pathlib import Path
 
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.models import hub_files, revision
+from rearank_cli.engines.weights import fetch_weights
 from rearank_cli.errors import RearankError
+from rearank_cli.log import note
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -23,8 +25,14 @@ def resolve_adapter(folder: str, model: Model) -> tuple[Model, int]:
                 hint="expected a folder as peft writes it",
             )
     base = Path(model.location)
-    check_adapter(path, base if base.is_dir() else hub_files(model.name, ["*"]))
+    check_adapter(path, base if base.is_dir() else _with_names(model))
     return Model(folder, str(path.absolute()), revision(path)), adapter_rank(path)
+
+
+def _with_names(model: Model) -> Path:
+    """Return a hub model's folder with the names of its tensors: an index, else the weights."""
+    folder = hub_files(model.name)
+    return folder if (folder / _INDEX).is_file() else Path(fetch_weights(model, {}, note))
 
 
 def adapter_rank(adapter: Path) -> int:

@@ -15,7 +15,7 @@ text behind the prompt."""
 OPERATIONAL = frozenset(
     """
     tensor_parallel_size pipeline_parallel_size data_parallel_size distributed_executor_backend
-    gpu_memory_utilization max_num_seqs max_num_batched_tokens enforce_eager swap_space
+    gpu_memory_utilization max_num_seqs max_num_batched_tokens enforce_eager
     kv_cache_memory_bytes enable_prefix_caching max_parallel_loading_workers download_dir
     """.split()
 )

