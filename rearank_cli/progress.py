@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
+INTERVAL = 15.0
+"""Seconds between two plain lines about one piece of work."""
+
 Advance = Callable[[int], None]
 """Is told how many more units are done."""
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ROOT, gone_after, start
+from command import ROOT, descendants, gone_after, start
 from hub_server import REVISION, Hub, serving, sha256
 
 from rearank_cli.engines import hub as fetching
 from rearank_cli.engines import weights
 from rearank_cli.engines.base import Model
-from rearank_cli.engines.guard import descendants
 from rearank_cli.engines.hub import PART, check_disk, fetch_blob, wanted
 from rearank_cli.engines.weights import bar, complete, fetch_weights
 from rearank_cli.errors import EngineError, EngineStartError, RearankError

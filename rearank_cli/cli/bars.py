@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rearank_cli.log import note
-from rearank_cli.progress import shown
-
-INTERVAL = 15.0
-"""Seconds between two plain lines."""
+from rearank_cli.progress import INTERVAL, shown
 
 
 @contextmanager

@@ -27,7 +27,8 @@ def find_shown(name: str | None, served: bool) -> Shown:
     A name that is no model here may be one on a server: its prompt can be shown all the same.
     Raises `RearankError` for a folder that is none.
     """
-    from rearank_cli.engines.models import EMBEDDED, default_model, find_model
+    from rearank_cli.engines.defaults import EMBEDDED, default_model
+    from rearank_cli.engines.models import find_model
     from rearank_cli.formats.cache import cache_dir
 
     if served:
