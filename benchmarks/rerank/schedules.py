@@ -113,5 +113,6 @@ SCHEDULES: dict[str, Schedule] = {
     "lockstep, 16 queries": lambda engine, items: lockstep(engine, items, 16),
     "lockstep, all queries": lambda engine, items: lockstep(engine, items, len(items)),
     "first come, cap 32": lambda engine, items: capped(engine, items, 32),
+    "first come, cap 256": lambda engine, items: capped(engine, items, 256),
     "no dependencies (bound)": unbound,
 }
