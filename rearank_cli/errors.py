@@ -49,12 +49,14 @@ class PromptTooLong(EngineError):
     """A prompt leaves no room for its answer.
 
     `tokens` is the length of the prompt and `limit` the longest prompt that would have fitted,
-    both in tokens; `tokens` is 0 where a server does not tell.
+    both in tokens; either is 0 where a server does not tell. `said` are the server's words, shown
+    where there are no numbers.
     """
 
-    def __init__(self, tokens: int, limit: int) -> None:
+    def __init__(self, tokens: int, limit: int, said: str = "") -> None:
         """Say how long the prompt is and how long it may be."""
         length = f"{tokens} tokens" if tokens else "too many tokens"
-        super().__init__(f"the prompt has {length}; with its answer, at most {limit} fit")
+        fits = f"the prompt has {length}; with its answer, at most {limit} fit"
+        super().__init__(f"the prompt does not fit: {said}" if said and not limit else fits)
         self.tokens = tokens
         self.limit = limit

@@ -17,9 +17,11 @@ Script = Callable[[Prompt], str]
 
 
 class LlmServer(ThreadingHTTPServer):
-    """Serves one model; `finished` lists the prompts that were answered, in order.
+    """Serves one model; `finished` lists the prompts that were answered, in order, and `bodies`
+    all requests.
 
-    A `share` of the requests meets one of the `troubles`.
+    A `share` of the requests meets one of the `troubles`. While it is `away`, connections are
+    dropped, those of requests in flight too.
     """
 
     daemon_threads = True
@@ -39,12 +41,18 @@ class LlmServer(ThreadingHTTPServer):
         self.share = share
         self.random = random.Random(0)
         self.finished: list[Prompt] = []
+        self.bodies: list[dict[str, Any]] = []
         self.refused = 0
+        self.away = False
         self.lock = threading.Lock()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Take no new connection while away."""
+        return not self.away
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay silent when a client is killed in the middle of a request."""
@@ -64,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = tuple(Message(**message) for message in body["messages"])
         with self.server.lock:
+            self.server.bodies.append(body)
             chance = self.server.random
             troubled = self.server.troubles and chance.random() < self.server.share
             trouble = chance.choice(self.server.troubles) if troubled else ""
@@ -72,6 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.fail(trouble)
             return
         time.sleep(self.server.seconds)
+        if self.server.away:
+            self.close_connection = True
+            return
         text = self.server.script(prompt)
         with self.server.lock:
             self.server.finished.append(prompt)

@@ -5,14 +5,21 @@ import itertools
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.dialects import Dialect
+from rearank_cli.engines.quiet import Quiet
+from rearank_cli.engines.replies import DELIBERATE, Retry, completion
+from rearank_cli.engines.served import models_listed
 from rearank_cli.engines.servers import Server, Servers
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
+from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
 
 API_KEYS = ("REARANK_API_KEY", "OPENAI_API_KEY")
@@ -22,18 +29,7 @@ PER_SERVER = 256
 # M. Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015).
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-RETRIED = {408, 409, 425, 429, *range(500, 600)}
-_OPENAI = "api.openai.com"
-_TOO_LONG = {"context_length_exceeded", "exceed_context_size_error", "input_tokens", "input_text"}
-
-
-class _Retry(Exception):
-    """This try failed, another one may not; `wait` is the pause the server asked for, if any."""
-
-    def __init__(self, cause: str, wait: float = 0.0, sick: bool = True) -> None:
-        super().__init__(cause)
-        self.wait = wait
-        self.sick = sick
+DELIBERATE_TRIES = 3
 
 
 class OpenAIEngine:
@@ -41,6 +37,7 @@ class OpenAIEngine:
 
     Every prompt is tried until `deadline` seconds have passed; a try takes at most `timeout`.
     The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `transport` is for tests.
+    `retries` counts the tries that were repeated, by cause.
     """
 
     abilities: frozenset[Ability] = frozenset(("chat",))
@@ -58,12 +55,15 @@ class OpenAIEngine:
         """Remember whom to ask; nothing is sent before `open`."""
         self._settings = settings
         self._name = settings.model.name
-        self._servers = Servers(urls)
+        self._dialect = Dialect(self._name, settings.server_args)
+        self._servers = Servers(urls, tell=note)
         self._timeout = timeout
         self._deadline = deadline
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._context = 0
+        self._quiet = Quiet(note)
+        self.retries: Counter[str] = Counter()
         self.capacity = PER_SERVER * len(urls)
 
     def identity(self) -> Mapping[str, Any]:
@@ -75,9 +75,8 @@ class OpenAIEngine:
 
         Raises `EngineStartError` when no server answers or one lacks the model.
         """
-        key = next((os.environ[name] for name in API_KEYS if os.environ.get(name)), "")
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=authorization(),
             timeout=httpx.Timeout(self._timeout, connect=10.0, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.capacity),
             transport=self._transport,
@@ -88,28 +87,34 @@ class OpenAIEngine:
                 f"no server answers: {'; '.join(filter(None, problems))}",
                 hint="is it running? --base-url ends in /v1, as in http://localhost:8000/v1",
             )
+        for server, problem in zip(self._servers.all, problems, strict=True):
+            if problem:
+                self._servers.give_up(server, problem)
 
     async def _check(self, server: Server) -> str:
         """Return what is wrong with a server, or nothing; a wrong model is an error at once."""
         assert self._client is not None, "open has made the client"
+        now = time.monotonic()
         try:
             reply = await self._client.get(f"{server.url}/models", timeout=10.0)
         except httpx.HTTPError as error:
-            self._servers.failed(server)
-            return f"{server.url}: {_said(error)}"
+            problem = f"{server.url}: {_said(error)}"
+            self._servers.failed(server, now, problem)
+            return problem
         if reply.status_code in (401, 403):
             raise EngineStartError(
                 f"{server.url}: {reply.status_code} {reply.reason_phrase}",
                 hint=f"set {API_KEYS[0]} or {API_KEYS[1]} to your key",
             )
-        served = _models(reply)
+        served = models_listed(reply)
         if served and self._name not in served:
             raise EngineStartError(
                 f"{server.url}: does not serve {self._name}",
                 hint=f"--model is one of: {', '.join(list(served)[:10])}",
                 exit_code=2,
             )
-        self._context = int(served.get(self._name) or self._context)
+        if self._name in served:
+            self._context = served[self._name].context or self._context
         return ""
 
     async def complete(self, request: Request) -> Completion:
@@ -118,113 +123,75 @@ class OpenAIEngine:
         Raises `PromptTooLong`, or `EngineError` for what no repetition cures or when the
         deadline has passed.
         """
+        with self._quiet.waiting():
+            found = await self._persist(request)
+        room = self._context - request.sampling.max_tokens
+        if self._context and found.prompt_tokens > room:
+            # The server has cut the answer's length to what was left; so would not we.
+            raise PromptTooLong(found.prompt_tokens, room)
+        return found
+
+    async def _persist(self, request: Request) -> Completion:
         until = time.monotonic() + self._deadline
+        deliberate = 0
         for attempt in itertools.count():
-            with self._servers.lend() as server:
-                try:
-                    completion = await self._try(server, request)
-                    self._servers.answered(server)
-                    break
-                except _Retry as error:
-                    failure = error
-                    if error.sick:
-                        self._servers.failed(server)
-            pause = failure.wait or random.uniform(0, min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE))
+            try:
+                return await self._try(request)
+            except Retry as error:
+                failure = error
+            self.retries[failure.cause] += 1
+            self._quiet.failed(str(failure))
+            deliberate += failure.ended in DELIBERATE
+            if deliberate == DELIBERATE_TRIES:
+                raise EngineError(
+                    f"{failure}, {deliberate} times",
+                    hint="an answer counts only when the model ends it, or its length does",
+                ) from failure
+            longest = min(FIRST_PAUSE * 2 ** min(attempt, 30), LONGEST_PAUSE)
+            pause = failure.wait or random.uniform(0, longest)
             if time.monotonic() + pause > until:
                 raise EngineError(
                     f"no answer within {self._deadline:.0f} s; last try: {failure}"
                 ) from failure
             await asyncio.sleep(pause)
-        room = self._context - request.sampling.max_tokens
-        if self._context and completion.prompt_tokens > room:
-            # The server has cut the answer's length to what was left; so would not we.
-            raise PromptTooLong(completion.prompt_tokens, room)
-        return completion
+        raise AssertionError("counting has no end")
 
-    async def _try(self, server: Server, request: Request) -> Completion:
+    async def _try(self, request: Request) -> Completion:
+        """Ask the server whose turn it is, and note how it is."""
+        with self._servers.lend() as (server, sent):
+            began = time.perf_counter()
+            try:
+                found = await self._post(server, request)
+            except Retry as error:
+                if error.sick:
+                    self._servers.failed(server, sent, str(error))
+                raise
+            self._servers.answered(server)
+            self._quiet.answered()
+            return replace(found, seconds=time.perf_counter() - began)
+
+    async def _post(self, server: Server, request: Request) -> Completion:
         assert self._client is not None, "open comes before complete"
         try:
             reply = await self._client.post(
-                f"{server.url}/chat/completions", json=self._body(server, request)
+                f"{server.url}/chat/completions", json=self._dialect.body(server.url, request)
             )
         except httpx.HTTPError as error:
-            raise _Retry(f"{server.url}: {_said(error)}") from error
-        if reply.status_code in RETRIED:
-            raise _Retry(
-                f"{server.url}: {reply.status_code} {reply.reason_phrase}",
-                wait=_retry_after(reply),
-                sick=reply.status_code != 429,
-            )
-        if reply.status_code != 200:
-            raise _refusal(server, reply, self._context - request.sampling.max_tokens)
-        try:
-            return _completion(reply.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _Retry(f"{server.url}: expected a chat completion, found other data") from error
-
-    def _body(self, server: Server, request: Request) -> dict[str, Any]:
-        assert not isinstance(request.prompt, str), "this engine has no ability for plain text"
-        sampling = request.sampling
-        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
-        limit = "max_completion_tokens" if _OPENAI in server.url else "max_tokens"
-        body: dict[str, Any] = {
-            "model": self._name,
-            "messages": [message._asdict() for message in request.prompt],
-            "temperature": sampling.temperature,
-            limit: sampling.max_tokens,
-        }
-        if sampling.temperature:
-            body["seed"] = sampling.seed
-        if request.chat_template and _OPENAI not in server.url:
-            body["chat_template_kwargs"] = dict(request.chat_template)
-        return body
+            raise Retry(f"{server.url}: {_said(error)}", type(error).__name__) from error
+        return completion(server.url, reply, request.sampling.max_tokens)
 
     async def close(self) -> None:
         """Close the connections."""
+        self._quiet.close()
         client, self._client = self._client, None
         if client:
             await client.aclose()
 
 
-def _models(reply: httpx.Response) -> dict[str, int]:
-    """Return the models that a server lists, with their context in tokens where it tells."""
-    try:
-        return {entry["id"]: entry.get("max_model_len") or 0 for entry in reply.json()["data"]}
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return {}
-
-
-def _completion(data: Mapping[str, Any]) -> Completion:
-    choice = data["choices"][0]
-    message, usage = choice["message"], data.get("usage") or {}
-    return Completion(
-        text=message.get("content") or "",
-        reasoning=message.get("reasoning_content") or message.get("reasoning") or "",
-        finish_reason=choice.get("finish_reason") or "stop",
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
-    )
-
-
-def _refusal(server: Server, reply: httpx.Response, room: int) -> EngineError:
-    """Return the error for an answer that no repetition changes."""
-    try:
-        error = reply.json().get("error") or reply.json()
-        message = str(error.get("message") or reply.text)
-        kinds = {str(error.get(name)) for name in ("code", "type", "param")}
-    except (ValueError, AttributeError):
-        message, kinds = reply.text, set()
-    # Servers older than the typed errors say it in OpenAI's words only.
-    if kinds & _TOO_LONG or "maximum context length" in message:
-        return PromptTooLong(0, max(room, 0))
-    return EngineError(f"{server.url}: {reply.status_code}: {message[:300] or 'no message'}")
-
-
-def _retry_after(reply: httpx.Response) -> float:
-    try:
-        return min(max(float(reply.headers.get("retry-after", "0")), 0.0), LONGEST_PAUSE)
-    except ValueError:
-        return 0.0
+def authorization() -> dict[str, str]:
+    """Return the header with the user's API key, if there is one."""
+    key = next((os.environ[name] for name in API_KEYS if os.environ.get(name)), "")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _said(error: httpx.HTTPError) -> str:

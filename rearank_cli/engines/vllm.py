@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.base import ANSWERED, Ability, EngineSettings
 from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
@@ -162,6 +162,7 @@ class VllmEngine:
         if len(ids) > room:
             raise PromptTooLong(len(ids), room)
         name = f"rearank-{os.getpid()}-{next(self._numbers)}"
+        began = time.perf_counter()
         try:
             async for output in self._llm.generate(
                 tokens_input(ids),
@@ -169,7 +170,9 @@ class VllmEngine:
                 name,
                 lora_request=self._lora,
             ):
-                return _completion(output)
+                return _completion(output, time.perf_counter() - began)
+        except EngineError:
+            raise
         except EngineDeadError as error:
             raise EngineError(*self._failure("the engine died", error)) from error
         except Exception as error:  # noqa: BLE001  the request's own fault, whatever its type
@@ -208,13 +211,17 @@ class VllmEngine:
         self._encoders.shutdown(wait=False)
 
 
-def _completion(output: Any) -> Completion:
+def _completion(output: Any, seconds: float) -> Completion:
     answer = output.outputs[0]
+    if answer.finish_reason not in ANSWERED:
+        # A fragment: vLLM aborts requests when it shuts down.
+        raise EngineError(f"the engine broke the answer off ({answer.finish_reason})")
     return Completion(
         text=answer.text,
-        finish_reason=answer.finish_reason or "stop",
+        finish_reason=answer.finish_reason,
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(answer.token_ids),
+        seconds=seconds,
     )
 
 

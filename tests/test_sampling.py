@@ -1,0 +1,99 @@
+"""One model answers alike in this process and behind a server of vLLM."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import make_model
+
+from rearank_cli.engines.base import EngineSettings, Model
+from rearank_cli.engines.dialects import Dialect
+from rearank_cli.engines.vllm import VllmEngine
+from rearank_cli.records import Message, Request, Sampling
+
+vllm = pytest.importorskip("vllm")
+PROMPT = (Message("user", "hello"),)
+# As Qwen2.5-Instruct has it, with what other models add.
+GENERATION = {
+    "do_sample": True,
+    "repetition_penalty": 1.05,
+    "temperature": 0.7,
+    "top_p": 0.8,
+    "top_k": 20,
+    "min_p": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make_model(tmp_path_factory.mktemp("model") / "m")
+    (made / "generation_config.json").write_text(json.dumps(GENERATION))
+    return made
+
+
+def server_defaults(folder: Path) -> dict[str, Any]:
+    """Return what a server takes for granted when a request says nothing."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    found = AsyncEngineArgs(model=str(folder)).create_model_config().get_diff_sampling_param()
+    return {**found, "presence_penalty": 1.5}  # from --override-generation-config
+
+
+def served(body: dict[str, Any], defaults: dict[str, Any]) -> Any:
+    """Return the parameters that a server makes of a request's body."""
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    request = ChatCompletionRequest.model_validate(body)
+    return request.to_sampling_params(request.max_tokens or 0, defaults)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(50),
+        Sampling(50, temperature=0.6, seed=3),
+        Sampling(50, 0.6, 3, top_p=0.95, top_k=20, min_p=0.05, repetition_penalty=1.1),
+        Sampling(50, repetition_penalty=1.1),
+    ],
+)
+def test_a_server_draws_answers_as_the_engine_in_this_process_does(
+    folder: Path, sampling: Sampling
+) -> None:
+    defaults = server_defaults(folder)
+    assert {name: defaults[name] for name in ("repetition_penalty", "top_k", "top_p")} == {
+        "repetition_penalty": 1.05,
+        "top_k": 20,
+        "top_p": 0.8,
+    }
+    request = Request(PROMPT, sampling)
+    ours = VllmEngine(EngineSettings(Model("m", str(folder)))).parameters(request)
+    theirs = served(Dialect("m").body("http://host/v1", request), defaults)
+    for parameters in (ours, theirs):
+        parameters.top_k = max(parameters.top_k, 0)  # vLLM reads -1 and 0 alike: all tokens
+    names = (
+        *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "max_tokens"),
+        *("presence_penalty", "frequency_penalty", "n", "stop", "stop_token_ids", "min_tokens"),
+        *("ignore_eos", "logit_bias", "bad_words", "skip_special_tokens", "output_kind"),
+    )
+    different = {
+        name: (getattr(ours, name), getattr(theirs, name))
+        for name in names
+        if getattr(ours, name) != getattr(theirs, name)
+    }
+    assert different == {}
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "repetition", None])
+def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
+    from types import SimpleNamespace
+
+    from rearank_cli.engines.vllm import _completion
+    from rearank_cli.errors import EngineError
+
+    answer = SimpleNamespace(text="[3", finish_reason=reason, token_ids=[1, 2])
+    output = SimpleNamespace(outputs=[answer], prompt_token_ids=[1])
+    with pytest.raises(EngineError, match="broke the answer off"):
+        _completion(output, 0.0)
+    answer.finish_reason = "length"
+    assert _completion(output, 1.5).finish_reason == "length"
