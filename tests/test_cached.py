@@ -1,16 +1,18 @@
 import asyncio
-import multiprocessing
-import sqlite3
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted import ScriptedEngine
+from test_store import make_first_store
 
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.cached import CachedEngine, request_key
+from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.store import Store
-from rearank_cli.errors import EngineError, RearankError
+from rearank_cli.errors import EngineError
 from rearank_cli.records import Completion, Message, Prompt, Request, Sampling
 
 PROMPT: Prompt = (Message("user", "hello – 你好"),)
@@ -63,8 +65,8 @@ def key(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"model": Model("other", "/m", "r1")},
         {"model": Model("m", "/m", "r2")},
+        {"server_args": {"temperature": None}},
         {"sampling": Sampling(101)},
         {"sampling": Sampling(100, temperature=0.5)},
         {"sampling": Sampling(100, repetition_penalty=1.05)},
@@ -80,7 +82,12 @@ def test_whatever_determines_the_answer_is_in_the_key(changes: dict[str, Any]) -
 def test_what_does_not_determine_the_answer_is_not_in_the_key() -> None:
     assert key(engine_args={"tensor_parallel_size": 4, "max_num_seqs": 9}) == key()
     assert key(sampling=Sampling(100, seed=7)) == key()
-    assert key(model=Model("m", "/elsewhere", "r1")) == key()
+    assert key(model=Model("./m", "/elsewhere", "r1")) == key()
+    assert key(engine_args={"max_model_len": 4096, "max_lora_rank": 16}) == key()
+
+
+def test_a_model_without_a_revision_is_known_by_its_name() -> None:
+    assert key(model=Model("a")) != key(model=Model("b"))
 
 
 def test_the_key_depends_on_roles_and_turns(tmp_path: Path) -> None:
@@ -103,51 +110,105 @@ def test_a_failure_is_not_stored(tmp_path: Path) -> None:
     assert ask(tmp_path / "s", engine, [PROMPT]) == [ANSWER]
 
 
-def test_a_file_that_is_no_cache_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "s").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(RearankError) as caught:
-        Store(tmp_path / "s")
-    assert "cannot be opened" in caught.value.message
-    assert "--no-cache" in caught.value.hint
+def test_a_fragment_is_not_stored(tmp_path: Path) -> None:
+    ask(tmp_path / "s", ScriptedEngine(lambda prompt: Completion("[3", "", "abort")), [PROMPT])
+    engine = ScriptedEngine(lambda prompt: ANSWER)
+    assert ask(tmp_path / "s", engine, [PROMPT]) == [ANSWER]
 
 
-def test_a_cache_that_is_damaged_inside_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s")
-    store.put(b"key", "m", ANSWER)
-    store.close()
-    with sqlite3.connect(tmp_path / "s") as database:
-        database.execute("DROP TABLE completions")
-        database.execute("CREATE TABLE completions (other)")
-    with pytest.raises(EngineError) as caught:
-        Store(tmp_path / "s").get(b"key")
-    assert "cannot be read" in caught.value.message
+def test_equal_requests_at_the_same_time_are_asked_once(tmp_path: Path) -> None:
+    engine = ScriptedEngine(lambda prompt: ANSWER, seconds=lambda prompt: 0.05)
+    found = ask(tmp_path / "s", engine, [PROMPT] * 5 + [(Message("user", "other"),)] * 3)
+    assert len(engine.prompts) == 2
+    # What was not asked for again is not paid for again.
+    assert [each.cached for each in found] == [False, *[True] * 4, False, *[True] * 2]
+    assert {each.text for each in found} == {"text"}
 
 
-def fill(path: Path, worker: int) -> None:
-    store = Store(path)
-    for number in range(200):
-        store.put(f"{worker}-{number}".encode(), f"m{worker}", ANSWER)
-        store.put(f"shared-{number}".encode(), "shared", ANSWER)
-    store.close()
+def test_equal_requests_at_the_same_time_fail_together_and_can_be_asked_again(
+    tmp_path: Path,
+) -> None:
+    def fail(prompt: Prompt) -> str:
+        raise EngineError("broken")
+
+    async def main() -> list[Any]:
+        engine = ScriptedEngine(fail, seconds=lambda prompt: 0.05)
+        cached = CachedEngine(engine, Store(tmp_path / "s"))
+        request = Request(PROMPT, SAMPLING)
+        failed: list[Any] = []
+        for count in (1, 2):
+            asks = [cached.complete(request) for _ in range(count)]
+            failed += await asyncio.gather(*asks, return_exceptions=True)
+        engine.script = lambda prompt: ANSWER
+        completion = await cached.complete(request)
+        await cached.close()
+        return [*map(str, failed), len(engine.prompts), completion]
+
+    assert asyncio.run(main()) == ["broken", "broken", "broken", 3, ANSWER]
 
 
-def test_processes_share_a_cache_without_harm(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=fill, args=(tmp_path / "s", worker)) for worker in range(3)]
-    for process in workers:
-        process.start()
-    for process in workers:
-        process.join()
-    assert [process.exitcode for process in workers] == [0, 0, 0]
-    assert Store(tmp_path / "s").info().models == {"m0": 200, "m1": 200, "m2": 200, "shared": 200}
+def test_one_who_gives_up_does_not_take_the_answer_from_the_others(tmp_path: Path) -> None:
+    async def main() -> tuple[Completion, int, int]:
+        engine = ScriptedEngine(lambda prompt: ANSWER, seconds=lambda prompt: 0.05)
+        cached = CachedEngine(engine, Store(tmp_path / "s"))
+        request = Request(PROMPT, SAMPLING)
+        first = asyncio.create_task(cached.complete(request))
+        second = asyncio.create_task(cached.complete(request))
+        while not engine.in_flight:
+            await asyncio.sleep(0.001)
+        first.cancel()
+        completion = await second
+        third = asyncio.create_task(cached.complete(Request(PROMPT, Sampling(7))))
+        while not engine.in_flight:
+            await asyncio.sleep(0.001)
+        third.cancel()  # nobody else wants it: the engine is left in peace
+        await asyncio.gather(third, return_exceptions=True)
+        while engine.in_flight:
+            await asyncio.sleep(0.001)
+        await cached.close()
+        return completion, len(engine.prompts), cached.kept
+
+    assert asyncio.run(main()) == (replace(ANSWER, cached=True), 2, 1)
 
 
-def test_clearing_one_model_or_all(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s")
-    for model, count in (("a", 3), ("b", 2)):
-        for number in range(count):
-            store.put(f"{model}{number}".encode(), model, ANSWER)
-    assert store.clear("a") == 3
-    assert store.info().models == {"b": 2}
-    assert store.clear() == 2
-    assert store.info().models == {}
+def test_the_answers_of_the_first_stores_are_found_and_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys were made by the version before: of the folder's files, and the name as typed."""
+    (tmp_path / "m").mkdir()
+    for name, text in (
+        ("config.json", "{}"),
+        ("tokenizer.json", '{"added_tokens": []}'),
+        ("model.safetensors", "weights"),
+    ):
+        (tmp_path / "m" / name).write_text(text)
+        os.utime(tmp_path / "m" / name, (1_700_000_000, 1_700_000_000))
+    monkeypatch.chdir(tmp_path)
+    settings = EngineSettings(
+        resolve_model("m"),
+        engine_args={"max_model_len": 4096, "max_num_seqs": 8, "dtype": "bfloat16"},
+    )
+    old = "5084a225dcb260e70c2a3430e33bd0c2c745f8c1efeaf01887cf5124935b23f7"
+    make_first_store(tmp_path / "s", {bytes.fromhex(old): ANSWER})
+    prompt = (Message("system", "order"), Message("user", "hello – 你好"))
+    request = Request(prompt, SAMPLING, {"enable_thinking": True})
+
+    def complete(settings: EngineSettings, legacy: bool = True) -> tuple[Completion, int]:
+        async def main() -> Completion:
+            legacy_identity = settings.legacy_identity() if legacy else None
+            cached = CachedEngine(engine, Store(tmp_path / "s"), legacy_identity)
+            try:
+                return await cached.complete(request)
+            finally:
+                await cached.close()
+
+        engine = ScriptedEngine(lambda prompt: "asked")
+        engine.identity = settings.identity  # type: ignore[method-assign]
+        return asyncio.run(main()), len(engine.prompts)
+
+    assert complete(settings) == (replace(ANSWER, cached=True), 0)
+    # Under its new key it needs neither the old name nor the old times.
+    os.utime(tmp_path / "m" / "model.safetensors", (1, 1))
+    elsewhere = replace(settings, model=resolve_model(str(tmp_path / "m")), engine_args={})
+    assert complete(replace(elsewhere, engine_args={"dtype": "bfloat16"}), legacy=False)[1] == 0
+    assert complete(elsewhere)[1] == 1

@@ -5,7 +5,8 @@ import struct
 from pathlib import Path
 
 from rearank_cli.engines.base import Model
-from rearank_cli.engines.models import hub_files, revision
+from rearank_cli.engines.models import hub_files
+from rearank_cli.engines.revision import revision
 from rearank_cli.engines.weights import fetch_weights
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from rearank_cli.engines.revision import legacy_revision
 from rearank_cli.records import Completion, Request
 
 Ability = Literal["chat", "text", "choices", "continuation"]
@@ -17,16 +18,24 @@ OPERATIONAL = frozenset(
     tensor_parallel_size pipeline_parallel_size data_parallel_size distributed_executor_backend
     gpu_memory_utilization max_num_seqs max_num_batched_tokens enforce_eager
     kv_cache_memory_bytes enable_prefix_caching max_parallel_loading_workers download_dir
+    max_model_len max_lora_rank
     """.split()
 )
+# Those of them that earlier versions had in the key.
+_ONCE_IN_THE_KEY = frozenset(("max_model_len", "max_lora_rank"))
+
+# How an answer ends when the model ends it, or its length does. Any other end leaves a fragment:
+# vLLM ends requests with `abort` when it shuts down, for example.
+ANSWERED = frozenset(("stop", "length"))
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A language model: the `name` that the user gave, and what it turned out to mean.
 
-    `location` is a folder or hub id; `revision` changes when the weights do; `reserved` are the
-    control tokens of its tokenizer. A server tells nothing but the name.
+    `location` is a folder or hub id, empty for a model on a server; `revision` changes when the
+    weights do, or is what the server tells of the model; `reserved` are the control tokens of its
+    tokenizer.
     """
 
     name: str
@@ -76,13 +85,15 @@ class Engine(Protocol):
 class EngineSettings:
     """Which model to ask, and how.
 
-    `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments; `verbose` lets the
-    engine's log through, and `tell` hears what a starting engine is doing.
+    `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments, and `server_args` are
+    fields of every request to a server (None leaves a field out); `verbose` lets the engine's log
+    through, and `tell` hears what a starting engine is doing.
     """
 
     model: Model
     adapter: Model | None = None
     engine_args: Mapping[str, Any] = field(default_factory=dict)
+    server_args: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     tell: Callable[[str], None] = lambda text: None
 
@@ -94,5 +105,21 @@ class EngineSettings:
             "adapter": self.adapter.revision if self.adapter else "",
             "engine_args": {
                 name: value for name, value in self.engine_args.items() if name not in OPERATIONAL
+            },
+            **({"server_args": dict(self.server_args)} if self.server_args else {}),
+        }
+
+    def legacy_identity(self) -> dict[str, Any]:
+        """Return the identity that earlier versions gave a model in this process.
+
+        Their answers are right still; for servers they are not, since sampling was left to them.
+        """
+        operational = OPERATIONAL - _ONCE_IN_THE_KEY
+        return {
+            "model": self.model.name,
+            "revision": legacy_revision(self.model.location) or self.model.revision,
+            "adapter": legacy_revision(self.adapter.location) if self.adapter else "",
+            "engine_args": {
+                name: value for name, value in self.engine_args.items() if name not in operational
             },
         }

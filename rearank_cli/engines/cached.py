@@ -3,28 +3,45 @@
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rearank_cli.engines.base import Ability, Engine
+from rearank_cli.engines.base import ANSWERED, Ability, Engine
 from rearank_cli.engines.store import Store
 from rearank_cli.records import Completion, Request
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A call under way and how many wait for it."""
+
+    task: "asyncio.Task[Completion]"
+    waiting: int = 0
 
 
 class CachedEngine:
     """An `Engine` in front of another one, which is opened when the first answer is missing.
 
-    The key of an answer is the engine's identity (model and revision, adapter, arguments), that of
-    the request (sampling, chat template switches) and the prompt. Completions are stored the
-    moment they arrive.
+    The key of an answer is the engine's identity (the model by its revision, adapter, arguments),
+    that of the request (sampling, chat template switches) and the prompt. Completions are stored
+    the moment they arrive. Equal requests at the same time are asked once. `legacy` is the
+    engine's identity in stores of earlier versions, if their answers may be used.
     """
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, legacy: Mapping[str, Any] | None = None
+    ) -> None:
         """Put the store in front of the engine; both are closed by `close`."""
         self._engine = engine
         self._store = store
+        self._legacy = legacy
         self._opening: asyncio.Task[None] | None = None
+        self._asked: dict[bytes, _Asked] = {}
+        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._kept: set[bytes] = set()
         # One thread, beside the event loop: SQLite may wait for a disk or another process.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="cache")
 
@@ -48,6 +65,17 @@ class CachedEngine:
         """The other engine's abilities."""
         return self._engine.abilities
 
+    @property
+    def retries(self) -> Counter[str]:
+        """Tries that the other engine repeated, by cause; empty for one that never does."""
+        found = getattr(self._engine, "retries", None)
+        return found if isinstance(found, Counter) else Counter()
+
+    @property
+    def kept(self) -> int:
+        """How many of the answers asked for so far are in the store."""
+        return len(self._kept)
+
     def identity(self) -> Mapping[str, Any]:
         """Return the other engine's identity."""
         return self._engine.identity()
@@ -56,19 +84,62 @@ class CachedEngine:
         """Do nothing yet: when all answers are known, no engine is needed."""
 
     async def complete(self, request: Request) -> Completion:
-        """Return the stored completion, or ask the engine and store what it says."""
-        loop = asyncio.get_running_loop()
+        """Return the stored completion, or ask the engine and store what it says.
+
+        Who asks for what is being asked already gets the same answer, marked as cached.
+        """
         key = self.key(request)
-        known = await loop.run_in_executor(self._disk, self._store.get, key)
+        asked = self._asked.get(key)
+        first = asked is None
+        if asked is None:
+            asked = self._asked[key] = _Asked(asyncio.create_task(self._answer(key, request)))
+            self._tasks.add(asked.task)
+            asked.task.add_done_callback(self._ended)
+        asked.waiting += 1
+        try:
+            completion = await asyncio.shield(asked.task)
+        finally:
+            asked.waiting -= 1
+            if not asked.waiting:
+                # Done, or nobody wants it any more; either way nobody may join it now.
+                if self._asked.get(key) is asked:
+                    del self._asked[key]
+                asked.task.cancel()
+        return completion if first else replace(completion, cached=True)
+
+    def _ended(self, task: "asyncio.Task[Completion]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waited has heard it; when nobody did, nobody needs to
+
+    async def _answer(self, key: bytes, request: Request) -> Completion:
+        loop = asyncio.get_running_loop()
+        known = await loop.run_in_executor(self._disk, self._known, key, request)
         if known:
+            self._kept.add(key)
             return known
         if self._opening is None:
             self._opening = asyncio.create_task(self._engine.open())
         await asyncio.shield(self._opening)
         completion = await self._engine.complete(request)
-        model = str(self.identity().get("model", ""))
-        await loop.run_in_executor(self._disk, self._store.put, key, model, completion)
+        if completion.finish_reason in ANSWERED:
+            # Shielded: it is paid for, whoever still wants it.
+            await asyncio.shield(loop.run_in_executor(self._disk, self._put, key, completion))
+            self._kept.add(key)
         return completion
+
+    def _known(self, key: bytes, request: Request) -> Completion | None:
+        """Look under the key, then under that of earlier versions; what is there moves."""
+        known = self._store.get(key)
+        if known is None and self._legacy is not None:
+            known = self._store.get(legacy_key(self._legacy, request))
+            if known:
+                self._put(key, known)
+        return known
+
+    def _put(self, key: bytes, completion: Completion) -> None:
+        model = str(self.identity().get("model", ""))
+        self._store.put(key, model, completion)
 
     def key(self, request: Request) -> bytes:
         """Return the digest of everything that determines the answer to a request."""
@@ -76,17 +147,37 @@ class CachedEngine:
 
     async def close(self) -> None:
         """Close the engine, if it was opened, and the store."""
+        for task in self._tasks:
+            task.cancel()
         if self._opening and not self._opening.done():
             self._opening.cancel()
-        if self._opening:
-            await asyncio.gather(self._opening, return_exceptions=True)
+        opening = [self._opening] if self._opening else []
+        await asyncio.gather(*self._tasks, *opening, return_exceptions=True)
         await self._engine.close()
         self._disk.shutdown()
         self._store.close()
 
 
+def answers_kept(engine: Engine) -> int | None:
+    """Return how many of the answers asked for are in the store; None for an engine without."""
+    return engine.kept if isinstance(engine, CachedEngine) else None
+
+
 def request_key(engine: Mapping[str, Any], request: Request) -> bytes:
-    """Return the key of a request's answer in the store, for an engine of this identity."""
+    """Return the key of a request's answer in the store, for an engine of this identity.
+
+    A model with a revision is known by that, whatever it was called.
+    """
+    unnamed = {name: value for name, value in engine.items() if name != "model"}
+    return _digest(unnamed if engine.get("revision") else engine, request)
+
+
+def legacy_key(engine: Mapping[str, Any], request: Request) -> bytes:
+    """Return the key that earlier versions gave an answer: with the model's name as typed."""
+    return _digest(engine, request)
+
+
+def _digest(engine: Mapping[str, Any], request: Request) -> bytes:
     about = json.dumps({**engine, **request.identity()}, sort_keys=True, default=str)
     asked = json.dumps(request.prompt, ensure_ascii=False)
     return hashlib.sha256(f"{about}\n{asked}".encode()).digest()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings
-from rearank_cli.engines.cached import request_key
+from rearank_cli.engines.cached import legacy_key, request_key
 from rearank_cli.engines.store import Store
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.errors import PromptTooLong
@@ -23,13 +23,23 @@ class DryEngine:
     kv_tokens = 0
     abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
 
-    def __init__(self, settings: EngineSettings, store: Store | None) -> None:
-        """Load the tokenizer of a model in this process; without a store nothing is known."""
+    def __init__(
+        self,
+        settings: EngineSettings,
+        store: Store | None,
+        legacy: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Load the tokenizer of a model in this process; without a store nothing is known.
+
+        `legacy` is the engine's identity in stores of earlier versions.
+        """
         self._identity = settings.identity()
+        self._legacy = legacy
         self.calls = self.known = self.prompt_tokens = 0
         self.reserved: Sequence[str] = settings.model.reserved
         self._store = store
         self.tokens: PromptTokens | None = None
+        self._context = 0  # unknown, and then every prompt fits
         if settings.model.location:
             self.tokens = PromptTokens(settings.model)
             limit = settings.engine_args.get("max_model_len")
@@ -47,10 +57,10 @@ class DryEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Count a request; raise `PromptTooLong` where the model would."""
-        known = self._store.get(request_key(self._identity, request)) if self._store else None
+        known = self._known(request)
         tokens = self.tokens.count(request) if self.tokens else 0
-        room = self._context - request.sampling.max_tokens if self.tokens else 0
-        if tokens > room:
+        room = self._context - request.sampling.max_tokens
+        if self._context and tokens > room:
             raise PromptTooLong(tokens, max(room, 0))
         self.calls += 1
         if known:
@@ -58,3 +68,11 @@ class DryEngine:
             return replace(known, cached=True)
         self.prompt_tokens += tokens
         return Completion("")
+
+    def _known(self, request: Request) -> Completion | None:
+        if self._store is None:
+            return None
+        known = self._store.get(request_key(self._identity, request))
+        if known is None and self._legacy is not None:
+            known = self._store.get(legacy_key(self._legacy, request))
+        return known

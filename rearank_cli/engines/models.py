@@ -1,6 +1,5 @@
 """Which model a name means, found out before anything heavy is imported or started."""
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -15,6 +14,7 @@ from rearank_cli.engines.base import Model
 from rearank_cli.engines.defaults import EMBEDDED, PAPER_MODEL, choose_default
 from rearank_cli.engines.machine import CPU_BUILD, this_machine
 from rearank_cli.engines.needs import mismatch
+from rearank_cli.engines.revision import revision
 from rearank_cli.engines.weights import snapshot
 from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.formats.cache import building, cache_dir
@@ -71,19 +71,6 @@ def resolve_model(name: str) -> Model:
 
 def _folder_model(name: str, folder: Path) -> Model:
     return Model(name, str(folder), revision(folder), _reserved(folder))
-
-
-def revision(folder: Path) -> str:
-    """Return a digest of a model folder: names, sizes and times of its files.
-
-    Reading the weights themselves would take minutes for a large model.
-    """
-    facts = [
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-    ]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def quantised(model: Model) -> bool:

@@ -30,21 +30,45 @@ class Where:
 
 def make_engine(settings: EngineSettings, where: Where) -> Engine:
     """Return the engine for these settings; raise `RearankError` when the cache is unusable."""
+    store = Store() if where.cache else None
     engine: Engine
     if where.base_urls:
         from rearank_cli.engines.openai import OpenAIEngine
 
+        settings = identified(settings, where, store)
         engine = OpenAIEngine(settings, where.base_urls, where.timeout, where.deadline)
     else:
         from rearank_cli.engines.vllm import VllmEngine
 
         engine = VllmEngine(settings)
-    return CachedEngine(engine, Store()) if where.cache else engine
+    return CachedEngine(engine, store, _legacy(settings)) if store else engine
 
 
 def make_dry_engine(settings: EngineSettings, where: Where) -> DryEngine:
     """Return the engine that only counts, with the cache that the real one would use."""
-    return DryEngine(settings, Store() if where.cache else None)
+    store = Store() if where.cache else None
+    settings = identified(settings, where, store)
+    return DryEngine(settings, store, _legacy(settings))
+
+
+def identified(settings: EngineSettings, where: Where, store: Store | None) -> EngineSettings:
+    """Return the settings with what the servers tell of their model as its revision.
+
+    So that servers which share a name for different models do not share answers. A model in this
+    process, and any model when nothing is kept, is left as it is.
+    """
+    if not where.base_urls or store is None:
+        return settings
+    from rearank_cli.engines.openai import authorization
+    from rearank_cli.engines.served import server_identity
+
+    name = settings.model.name
+    told = server_identity(where.base_urls, name, authorization(), store)
+    return replace(settings, model=replace(settings.model, revision=f"{name} at {told}"))
+
+
+def _legacy(settings: EngineSettings) -> dict[str, Any] | None:
+    return settings.legacy_identity() if settings.model.location else None
 
 
 def check_urls(urls: Sequence[str]) -> list[str]:
@@ -114,12 +138,24 @@ def engine_arguments(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
     and options that are None are left out. Raises `RearankError` for anything without a key.
     """
     arguments = {name: value for name, value in named.items() if value is not None}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise RearankError(f"--engine-arg: expected key=value, found {pair!r}")
-        try:
-            arguments[key.replace("-", "_")] = json.loads(value)
-        except json.JSONDecodeError:
-            arguments[key.replace("-", "_")] = value
-    return arguments
+    return arguments | dict(_pair(pair, "--engine-arg") for pair in pairs)
+
+
+def server_arguments(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return fields for every request to a server from `key=value` pairs.
+
+    Values are JSON if they can; a field without a value is None and left out of every request.
+    Raises `RearankError` for anything without a key.
+    """
+    found = dict(_pair(pair, "--server-arg") for pair in pairs)
+    return {name: None if value == "" else value for name, value in found.items()}
+
+
+def _pair(pair: str, option: str) -> tuple[str, Any]:
+    key, equals, value = pair.partition("=")
+    if not key or not equals:
+        raise RearankError(f"{option}: expected key=value, found {pair!r}")
+    try:
+        return key.replace("-", "_"), json.loads(value)
+    except json.JSONDecodeError:
+        return key.replace("-", "_"), value

@@ -24,7 +24,8 @@ class EngineOptions(TypedDict, total=False):
 
     `base_urls` are servers, then the model is not run in this process; `timeout` and `deadline`
     are seconds for one request and for one ask with all its tries. `adapter` is the folder of a
-    LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`.
+    LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`;
+    `server_args` are fields of every request to a server, and None leaves a field out.
     `cache` says whether finished answers are kept and used again. `verbose` lets the engine's log
     through; `tell` hears what a starting engine is doing.
     """
@@ -34,6 +35,7 @@ class EngineOptions(TypedDict, total=False):
     deadline: float
     adapter: str | None
     engine_args: Mapping[str, Any]
+    server_args: Mapping[str, Any]
     cache: bool
     verbose: bool
     tell: Callable[[str], None]

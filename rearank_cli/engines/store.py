@@ -1,29 +1,37 @@
 """Finished completions on disk: SQLite, one row per prompt, safe to share and to kill."""
 
+import json
+import shutil
 import sqlite3
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rearank_cli.engines.migrations import migrate
 from rearank_cli.errors import EngineError, RearankError
 from rearank_cli.formats.cache import cache_dir
-from rearank_cli.records import Completion
+from rearank_cli.log import note
+from rearank_cli.records import Completion, TokenScore
 
 FILE = "completions.sqlite"
 # How long to wait for another process that is writing, in seconds; writes take milliseconds.
 PATIENCE = 30.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS completions (
-  key BLOB PRIMARY KEY,
-  model TEXT NOT NULL,
-  text TEXT NOT NULL,
-  reasoning TEXT NOT NULL,
-  finish_reason TEXT NOT NULL,
-  prompt_tokens INTEGER NOT NULL,
-  completion_tokens INTEGER NOT NULL,
-  created REAL NOT NULL
-) WITHOUT ROWID
+_GET = """
+SELECT text, reasoning, finish_reason, prompt_tokens, completion_tokens, choices, tokens, seconds
+FROM completions WHERE key = ? AND finish_reason IN ('stop', 'length')
 """
+_PUT = """
+INSERT OR IGNORE INTO completions
+  (key, model, text, reasoning, finish_reason, prompt_tokens, completion_tokens, created,
+   choices, tokens, seconds)
+VALUES
+  (:key, :model, :text, :reasoning, :finish_reason, :prompt_tokens, :completion_tokens, :created,
+   :choices, :tokens, :seconds)
+"""
+_REMEMBER = "INSERT OR REPLACE INTO servers (url, model, told, seen) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,79 +53,121 @@ class Store:
             self._database = sqlite3.connect(
                 self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
+            self._database.row_factory = sqlite3.Row
             # WAL lets readers and one writer work at once. With NORMAL a killed process loses
             # nothing; a power failure may lose the last completions, which are then made again.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.execute(_SCHEMA)
+            migrate(self._database)
         except sqlite3.Error as error:
-            raise RearankError(
-                f"{self.path}: the cache cannot be opened: {error}", hint=self._advice(error)
-            ) from error
+            raise RearankError(*self._told("opened", error)) from error
 
-    def _advice(self, error: sqlite3.Error) -> str:
-        if "locked" in str(error) or "busy" in str(error):
-            return "another command is using it; wait for it, or use --no-cache"
-        return f"remove it (rm {self.path}*), or use --no-cache"
+    def _told(self, what: str, error: sqlite3.Error) -> tuple[str, str]:
+        """Return a message and a hint; no hint ever costs finished answers."""
+        message = f"{self.path}: the cache cannot be {what}: {error}"
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return message, "another command is using it; wait for it, or use --no-cache"
+        if code == sqlite3.SQLITE_FULL or _no_room(self.path.parent):
+            return (
+                f"{self.path}: the cache cannot be {what}: the disk of {self.path.parent} is full",
+                "make room there; nothing that is finished is lost, and the same command goes on "
+                "from there",
+            )
+        elsewhere = "set REARANK_CACHE_DIR to another folder, or use --no-cache"
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            return message, f"{elsewhere}; sqlite3's .recover may save what is in the file"
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            return message, "set REARANK_CACHE_DIR to a folder that you may write to"
+        return message, elsewhere
+
+    @contextmanager
+    def _working(self, what: str) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._database
+        except sqlite3.Error as error:
+            raise EngineError(*self._told(what, error)) from error
 
     def get(self, key: bytes) -> Completion | None:
         """Return a stored completion, marked as cached."""
-        try:
-            row = self._database.execute(
-                "SELECT text, reasoning, finish_reason, prompt_tokens, completion_tokens "
-                "FROM completions WHERE key = ?",
-                (key,),
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from error
-        return replace(Completion(*row), cached=True) if row else None
+        with self._working("read") as database:
+            row = database.execute(_GET, (key,)).fetchone()
+        return _completion(row) if row else None
 
     def put(self, key: bytes, model: str, completion: Completion) -> None:
         """Store a completion at once; one that is there already stays."""
-        try:
-            self._database.execute(
-                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key,
-                    model,
-                    completion.text,
-                    completion.reasoning,
-                    completion.finish_reason,
-                    completion.prompt_tokens,
-                    completion.completion_tokens,
-                    time.time(),
-                ),
-            )
-        except sqlite3.Error as error:
-            raise self._failed("written", error) from error
+        values = _values(completion)
+        with self._working("written") as database:
+            database.execute(_PUT, {"key": key, "model": model, "created": time.time(), **values})
 
-    def _failed(self, what: str, error: sqlite3.Error) -> EngineError:
-        return EngineError(
-            f"{self.path}: the cache cannot be {what}: {error}", hint=self._advice(error)
-        )
+    def remember(self, url: str, model: str, told: str) -> None:
+        """Keep what a server told of a model."""
+        if self.remembered(url, model) != told:
+            with self._working("written") as database:
+                database.execute(_REMEMBER, (url, model, told, time.time()))
+
+    def remembered(self, url: str, model: str) -> str:
+        """Return what a server told of a model last time, or nothing."""
+        query = "SELECT told FROM servers WHERE url = ? AND model = ?"
+        with self._working("read") as database:
+            row = database.execute(query, (url, model)).fetchone()
+        return str(row["told"]) if row else ""
 
     def info(self) -> StoreInfo:
         """Return what the store holds."""
-        try:
-            rows = self._database.execute(
-                "SELECT model, count(*) FROM completions GROUP BY model ORDER BY model"
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from error
+        query = "SELECT model, count(*) FROM completions GROUP BY model ORDER BY model"
+        with self._working("read") as database:
+            models = {model: count for model, count in database.execute(query)}
         size = sum(path.stat().st_size for path in self.path.parent.glob(f"{self.path.name}*"))
-        return StoreInfo(self.path, size, dict(rows))
+        return StoreInfo(self.path, size, models)
 
     def clear(self, model: str | None = None) -> int:
         """Remove the completions of one model, or all; return how many, and shrink the file."""
+        query = "DELETE FROM completions" + (" WHERE model = ?" if model else "")
+        with self._working("cleared") as database:
+            removed = database.execute(query, (model,) if model else ()).rowcount
         try:
-            query = "DELETE FROM completions" + (" WHERE model = ?" if model else "")
-            removed = self._database.execute(query, (model,) if model else ()).rowcount
             self._database.execute("VACUUM")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise self._failed("cleared", error) from error
+            note(f"{self.path}: the file keeps its size for now: {error}")
         return removed
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _no_room(folder: Path) -> bool:
+    """Tell whether a disk has no room; SQLite calls that an I/O error at times."""
+    try:
+        return shutil.disk_usage(folder).free < 64 * 1024
+    except OSError:
+        return False
+
+
+def _completion(row: Mapping[str, Any]) -> Completion:
+    return Completion(
+        text=row["text"],
+        reasoning=row["reasoning"],
+        finish_reason=row["finish_reason"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        cached=True,
+        choices=json.loads(row["choices"]),
+        tokens=tuple(TokenScore(text, logprob) for text, logprob in json.loads(row["tokens"])),
+        seconds=row["seconds"],
+    )
+
+
+def _values(completion: Completion) -> dict[str, Any]:
+    return {
+        "text": completion.text,
+        "reasoning": completion.reasoning,
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "choices": json.dumps(dict(completion.choices)),
+        "tokens": json.dumps(completion.tokens),
+        "seconds": completion.seconds,
+    }

@@ -1,7 +1,8 @@
 """Counting the tokens of a prompt, as the model's own chat template and tokenizer make them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ from rearank_cli.engines.base import Model
 from rearank_cli.engines.models import hub_files
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Request
+
+# Names of the longest sequence in models' settings.
+_CONTEXT = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_sequence_length",
+    "max_seq_len",
+    "seq_length",
+)
 
 
 def encode(tokenizer: Any, request: Request) -> list[int]:
@@ -29,7 +39,11 @@ def encode(tokenizer: Any, request: Request) -> list[int]:
 
 
 class PromptTokens:
-    """A model's tokenizer, without the model; `context` is the model's longest input and answer."""
+    """A model's tokenizer, without the model.
+
+    `context` is the most tokens that the model can hold, prompt and answer together; 0 where its
+    settings do not tell.
+    """
 
     def __init__(self, model: Model) -> None:
         """Load the tokenizer of a model in a folder or on the hub."""
@@ -39,8 +53,7 @@ class PromptTokens:
         if not folder.is_dir():
             folder = hub_files(model.name)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        self.context = int(config.get("max_position_embeddings") or 0)
+        self.context = _context(folder)
 
     def count(self, request: Request) -> int:
         """Return the number of tokens of a request's prompt."""
@@ -56,6 +69,27 @@ class PromptTokens:
         places = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ends = places["offset_mapping"]
         return text if len(ends) <= tokens else text[: ends[tokens - 1][1]]
+
+
+def _context(folder: Path) -> int:
+    """Return a model's context from its settings, which are nested in models that also see.
+
+    What the file leaves to the architecture is asked of transformers; architectures that it does
+    not know have what the file says.
+    """
+    from transformers import AutoConfig
+
+    written = json.loads((folder / "config.json").read_text("utf-8"))
+    found = _longest(written) or _longest(written.get("text_config") or {})
+    if not found:
+        with suppress(Exception):  # an unknown architecture, or one with code of its own
+            found = _longest(AutoConfig.from_pretrained(folder).get_text_config().to_dict())
+    return found
+
+
+def _longest(config: Mapping[str, Any]) -> int:
+    values = (config.get(name) for name in _CONTEXT)
+    return next((value for value in values if isinstance(value, int) and value > 0), 0)
 
 
 def token_cutter(model: Model, tokens: int) -> Callable[[str], str]:
