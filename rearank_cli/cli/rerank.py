@@ -141,6 +141,15 @@ def command(
             rich_help_panel=_SERVERS,
         ),
     ] = None,
+    server_arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A field of every request, such as reasoning_effort=low; without a value "
+            "(temperature=) the field is left out; repeatable.",
+            rich_help_panel=_SERVERS,
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds for one request.", rich_help_panel=_SERVERS)
     ] = 600.0,
@@ -180,7 +189,7 @@ def command(
     """
     from rearank_cli.cli.terminal import Bar
     from rearank_cli.collection import open_collection
-    from rearank_cli.engines.opening import engine_arguments
+    from rearank_cli.engines.opening import engine_arguments, server_arguments
     from rearank_cli.engines.tokens import token_cutter
     from rearank_cli.formats.files import display_name
     from rearank_cli.formats.trec import read_run
@@ -212,6 +221,7 @@ def command(
             tensor_parallel_size=tensor_parallel_size,
             max_num_seqs=concurrency,
         ),
+        server_args=server_arguments(server_arg or []),
         cache=cache,
         verbose=verbose,
         tell=bar.say,
@@ -238,6 +248,7 @@ def _rerank(
 ) -> None:
     """Rerank and write the files; Ctrl-C and SIGTERM close the engine first."""
     from rearank_cli.cli import interrupt
+    from rearank_cli.engines.cached import answers_kept
     from rearank_cli.reranking.files import rerank_to
     from rearank_cli.reranking.origin import provenance
 
@@ -249,7 +260,7 @@ def _rerank(
             async with reranker:
                 await rerank_to(files, reranker.driver, work, about, bar)
 
-    interrupt.run(main())
+    interrupt.run(main(), lambda: answers_kept(reranker.engine))
     note(bar.summary.sentence(len(work)))
     if files.trace_file:
         note(f"trace: {files.trace_file}")
