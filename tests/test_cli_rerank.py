@@ -325,6 +325,15 @@ def test_topdown_shows_every_passage_where_it_really_ended(tmp_path: Path) -> No
     assert "rank 60 before, 1 after" in told
 
 
+def test_the_summary_counts_what_was_tried_again(tmp_path: Path) -> None:
+    SMALL.write(tmp_path)
+    with serving(troubles=["503"], share=0.3) as server:
+        done = rearank(tmp_path, "rerank", "run.trec", *served(server.url))
+    assert done.returncode == 0
+    assert server.refused > 0
+    assert f"tried again: {server.refused} × 503" in done.stderr
+
+
 def test_a_query_with_a_single_hit_asks_nothing(tmp_path: Path) -> None:
     Numbers(queries=2, hits=1).write(tmp_path)
     with serving() as server:

@@ -261,6 +261,7 @@ def _rerank(
                 await rerank_to(files, reranker.driver, work, about, bar)
 
     interrupt.run(main(), lambda: answers_kept(reranker.engine))
+    bar.summary.retries = getattr(reranker.engine, "retries", {})  # those of servers
     note(bar.summary.sentence(len(work)))
     if files.trace_file:
         note(f"trace: {files.trace_file}")

@@ -2,19 +2,21 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.reranking.trace import AskTrace
 
 
 class Summary:
-    """Counts over the asks answered so far."""
+    """Counts over the asks answered so far; `retries` are an engine's own, by cause."""
 
     def __init__(self) -> None:
         """Start the clock."""
         self.asks = self.cached = self.prompt_tokens = self.completion_tokens = 0
         self.flaws: Counter[str] = Counter()
         self.shortened = 0
+        self.retries: Mapping[str, int] = {}
         self._begun = self._asked = time.monotonic()
 
     def ready(self) -> None:
@@ -51,7 +53,14 @@ class Summary:
             + (f" ({self.cached} from the cache)" if self.cached else ""),
             f"windows with flaws: {', '.join(found) if self.flaws else 'none'}",
             *([f"{self.shortened} windows with shortened passages"] if self.shortened else []),
+            *([f"tried again: {_counts(self.retries)}"] if self.retries else []),
             f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
             f"{self.seconds:.1f} s",
         ]
         return "; ".join(parts)
+
+
+def _counts(causes: Mapping[str, int]) -> str:
+    """Return counts by cause, the most frequent first: `12 × 503, 2 × timeout`."""
+    ordered = sorted(causes.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} × {cause}" for cause, count in ordered)
