@@ -165,7 +165,7 @@ def test_passages_are_shortened_where_a_server_says_that_the_prompt_is_too_long(
     first = (folder / "bm25.trec").read_text().splitlines(keepends=True)[:10]
     (folder / "one.trec").write_text("".join(first))
     options = "--passage-chars 4000 --max-tokens 24 --prompt four.toml --trace short.jsonl".split()
-    profile = (ROOT / "rearank_cli" / "prompts" / "rankgpt.toml").read_text()
+    profile = (ROOT / "rearank_cli" / "recipes" / "rankgpt.toml").read_text()
     # Every passage four times over: about 3,500 tokens where the server takes 2,048.
     (folder / "four.toml").write_text(profile.replace("{{ passage }}", "{{ passage }} " * 4))
     server = ["--base-url", vllm_serve, "--model", "smol"]
