@@ -48,6 +48,11 @@ class CachedEngine:
         """The other engine's abilities."""
         return self._engine.abilities
 
+    @property
+    def most_choices(self) -> int:
+        """Of how many strings the other engine can tell the log-probabilities."""
+        return self._engine.most_choices
+
     def identity(self) -> Mapping[str, Any]:
         """Return the other engine's identity."""
         return self._engine.identity()
