@@ -96,7 +96,8 @@ class Sampling:
     The other numbers are vLLM's, and their defaults leave the model's distribution as it is:
     `top_k` 0 and `top_p` 1 keep every token. All of them are said in every request, so that the
     defaults of a server or a model never change an answer. Raises `RearankError` for numbers that
-    cannot work.
+    cannot work. `max_thinking_tokens` ends reasoning after so many tokens, so that an answer
+    follows; 0 lets it run.
     """
 
     max_tokens: int
@@ -106,6 +107,7 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    max_thinking_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -116,6 +118,7 @@ class Sampling:
             ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
             ("top_k", self.top_k >= 0, "0 or more"),
             ("min_p", 0 <= self.min_p <= 1, "from 0 to 1"),
+            ("max_thinking_tokens", self.max_thinking_tokens >= 0, "0 or more"),
             ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
         ):
             if not ok:
@@ -160,7 +163,13 @@ class Request:
         }
 
 
-_LATER_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+_LATER_SAMPLING = {
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "max_thinking_tokens": 0,
+}
 
 
 class TokenScore(NamedTuple):

@@ -17,7 +17,7 @@ from rearank_cli.collection import open_collection
 from rearank_cli.engines.base import Ability
 from rearank_cli.formats.trec import group_qrels, write_run
 from rearank_cli.methods.sliding import Sliding
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt, Query, Request, Run
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Settings

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from rearank_cli.engines.base import Ability
 from rearank_cli.records import Completion, Passage, Prompt, Query, Request
@@ -28,17 +28,22 @@ def ids(order: Sequence[int]) -> str:
 
 
 class ScriptedEngine:
-    """Answers with `script(prompt)` after `seconds(prompt)`; notes how it was used."""
+    """Answers with `script(prompt)` after `seconds(prompt)`; notes how it was used.
+
+    A script returns a text, or a whole completion with log-probabilities. The prompt is a chat, or
+    the plain text of a recipe that is one.
+    """
 
     reserved: Sequence[str] = ()
     kv_tokens = 0
-    abilities: frozenset[Ability] = frozenset(("chat", "text"))
+    most_choices = 0
 
     def __init__(
         self,
-        script: Callable[[Prompt], str | Completion] = by_number,
-        seconds: Callable[[Prompt], float] = lambda prompt: 0.0,
+        script: Callable[[Any], str | Completion] = by_number,
+        seconds: Callable[[Any], float] = lambda prompt: 0.0,
         capacity: int = 8,
+        abilities: Sequence[Ability] = get_args(Ability),
         **identity: Any,
     ) -> None:
         self._identity = {"model": "scripted", **identity}
@@ -46,7 +51,8 @@ class ScriptedEngine:
         self.script = script
         self.seconds = seconds
         self.capacity = capacity
-        self.prompts: list[Prompt] = []
+        self.abilities = frozenset(abilities)
+        self.prompts: list[Any] = []
         self.in_flight = self.peak = self.opened = self.closed = 0
 
     def identity(self) -> Mapping[str, Any]:
@@ -57,7 +63,6 @@ class ScriptedEngine:
 
     async def complete(self, request: Request) -> Completion:
         prompt = request.prompt
-        assert not isinstance(prompt, str), "scripts read chats"
         self.requests.append(request)
         self.prompts.append(prompt)
         self.in_flight += 1

@@ -7,7 +7,7 @@ import pytest
 
 from rearank_cli.errors import RearankError
 from rearank_cli.methods.answers.order import parse
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
 from rearank_cli.reranking.chain import Candidates

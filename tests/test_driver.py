@@ -10,7 +10,7 @@ from scripted import ScriptedEngine, ids, numbered, query, shown
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.methods import make_method
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Settings

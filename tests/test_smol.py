@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import ROOT, environment
 
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.training.settings import load_settings
 
 HERE = ROOT / "benchmarks" / "training"

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from rearank_cli.errors import RearankError
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Passage, Query
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.card import write_card

@@ -19,7 +19,7 @@ from rearank_cli.engines.machine import cpu_has_bfloat16
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.formats.trec import read_run
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.reranking.trace import read_trace
 

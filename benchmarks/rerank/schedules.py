@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rearank_cli.engines.base import Engine
 from rearank_cli.methods.sliding import Sliding
-from rearank_cli.recipes.recipe import load_recipe
+from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Passage, Prompt, Query, Request, Sampling
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Driver, Listener, Settings

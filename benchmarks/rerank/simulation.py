@@ -56,6 +56,7 @@ class SimulatedEngine:
 
     kv_tokens = 0
     abilities: frozenset[Ability] = frozenset(("chat",))
+    most_choices = 0
     reserved: Sequence[str] = ()
 
     def __init__(self, capacity: int = SEQUENCES) -> None:

@@ -125,7 +125,7 @@ def command(
     from rearank_cli.formats.files import check_writable, display_name
     from rearank_cli.formats.trec import group_qrels, read_run
     from rearank_cli.log import note
-    from rearank_cli.recipes.recipe import load_recipe
+    from rearank_cli.recipes.loading import load_recipe
     from rearank_cli.reranking.candidates import candidates
     from rearank_cli.training.augment import Sampling, augment
     from rearank_cli.training.tally import Tally, report

@@ -57,7 +57,7 @@ def show(
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
-    from rearank_cli.recipes.recipe import load_recipe
+    from rearank_cli.recipes.loading import load_recipe
     from rearank_cli.recipes.text import Cleaner
     from rearank_cli.records import Request, Run
     from rearank_cli.reranking.candidates import candidates

@@ -33,8 +33,8 @@ Examples:
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
   rearank rerank run.trec -d demo --method topdown --dry-run
 """
-PROFILES = "the recipe's"
-UNCUT = 10**9  # characters: more than any passage has
+RECIPES = "the recipe's"
+_METHOD = "Method"
 _MODEL = "Model"
 _SERVERS = "Servers"
 
@@ -45,26 +45,97 @@ def command(
     corpus: Corpus = None,
     queries: Queries = None,
     depth: Annotated[int, typer.Option(help="Hits to rerank; the rest follow.")] = 100,
-    window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            help="Ranks from one window to the next (sliding).", show_default="half the window"
-        ),
-    ] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--method",
             "--strategy",
-            metavar="sliding|topdown",
-            help="Windows from the bottom up, or partitions against a pivot.",
+            metavar="NAME",
+            help="sliding, topdown, setwise, groups or pointwise.",
+            show_default=RECIPES,
+            rich_help_panel=_METHOD,
         ),
-    ] = "sliding",
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            help="Passages shown at once (sliding, topdown, groups).",
+            show_default=RECIPES + ", else 20",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Ranks from one window to the next (sliding).",
+            show_default="half the window",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
     pivot: Annotated[
         int | None,
         typer.Option(
-            help="The pivot's rank in the top window (topdown).", show_default="half the window"
+            help="The pivot's rank in the top window (topdown).",
+            show_default="half the window",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    children: Annotated[
+        int | None,
+        typer.Option(
+            help="Passages compared with one at a time (setwise).",
+            show_default="19",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="heap|bubble",
+            help="How the best are found (setwise).",
+            show_default="heap",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            help="Best ranks to get right (topdown, setwise).",
+            show_default="10",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Ask so many times and merge (all but setwise).",
+            show_default="1",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    shuffle: Annotated[
+        bool | None,
+        typer.Option(
+            "--shuffle/--no-shuffle",
+            help="Show further samples in other orders (sliding, topdown, groups).",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Add this times the model's score to the run's z-scores (pointwise).",
+            show_default="the model's score alone",
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
+    first_stage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="WEIGHT",
+            help="Weight of the run's z-scores against the model's, 0 to 1 (pointwise).",
+            show_default="the model's score alone",
+            rich_help_panel=_METHOD,
         ),
     ] = None,
     passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
@@ -77,25 +148,33 @@ def command(
         typer.Option(metavar="I/N", help="Only the I-th of N slices of the queries."),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--recipe",
             "--prompt",
             metavar="NAME|FILE",
-            help="How the model is asked: rearank, rankgpt, qwen3, or a TOML file.",
+            help="How the model is asked: a name that `rearank recipe list` tells, or a TOML file.",
+            show_default="the one for the model, else rearank",
             rich_help_panel=_MODEL,
         ),
-    ] = "rearank",
+    ] = None,
     passage_chars: PassageChars = None,
+    passage_words: Annotated[
+        int | None, typer.Option(min=1, help="Cut texts at this many words instead.")
+    ] = None,
     passage_tokens: Annotated[
         int | None,
         typer.Option(min=1, help="Cut texts at this many tokens instead of characters."),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Longest answer, in tokens.", show_default=PROFILES)
+        int | None, typer.Option(help="Longest answer, in tokens.", show_default=RECIPES)
     ] = None,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="For temperatures above 0.")] = 0,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 is greedy.", show_default=RECIPES)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="For temperatures above 0.", show_default=RECIPES)
+    ] = None,
     model: ModelName = None,
     adapter: Annotated[
         str | None,
@@ -183,19 +262,16 @@ def command(
     ] = False,
     output: Output = "-",
 ) -> None:
-    """Reorder each query's hits with a language model that reads them in sliding windows.
+    """Reorder each query's hits with a language model that reads them.
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
     from rearank_cli.cli.terminal import Bar
     from rearank_cli.collection import open_collection
     from rearank_cli.engines.opening import engine_arguments, server_arguments
-    from rearank_cli.engines.tokens import token_cutter
     from rearank_cli.formats.files import display_name
     from rearank_cli.formats.trec import read_run
-    from rearank_cli.recipes.recipe import advise
-    from rearank_cli.records import Sampling
-    from rearank_cli.reranking.candidates import cut_passages, take_shard
+    from rearank_cli.reranking.candidates import take_shard
     from rearank_cli.reranking.files import RunFiles
     from rearank_cli.reranking.reranker import Reranker
 
@@ -206,8 +282,27 @@ def command(
     reranker = Reranker(
         model,
         recipe=recipe,
+        asking={
+            "passage_chars": passage_chars,
+            "passage_words": passage_words,
+            "passage_tokens": passage_tokens,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+        },
         method=method,
-        numbers={"window": window, "stride": stride, "pivot": pivot},
+        numbers={
+            "window": window,
+            "stride": stride,
+            "pivot": pivot,
+            "children": children,
+            "sort": sort,
+            "top": top,
+            "samples": samples,
+            "shuffle": shuffle,
+            "scale": scale,
+            "first_stage": first_stage,
+        },
         depth=depth,
         passes=passes,
         base_urls=base_url or [],
@@ -226,21 +321,26 @@ def command(
         verbose=verbose,
         tell=bar.say,
     )
-    advise(reranker.settings.recipe, reranker.model.name)
-    longest = reranker.settings.recipe.max_tokens if max_tokens is None else max_tokens
-    asked = Sampling(longest, temperature, seed)
-    reranker.settings = replace(
-        reranker.settings, sampling=asked, passage_chars=passage_chars, concurrency=concurrency
-    )
+    _tell_recipe(reranker)
+    reranker.settings = replace(reranker.settings, concurrency=concurrency)
     work = reranker.candidates(run, texts, display_name(source))
-    if passage_tokens:
-        work = cut_passages(work, token_cutter(reranker.model, passage_tokens))
-        reranker.settings = replace(reranker.settings, passage_chars=passage_chars or UNCUT)
     files = RunFiles(output, trace, tag or reranker.tag)
     if dry:
         _dry_run(reranker, work)
     else:
         _rerank(reranker, work, files, bar)
+
+
+def _tell_recipe(reranker: "Reranker") -> None:
+    """Say which recipe it is where the model chose it, or which other was made for the model."""
+    from rearank_cli.recipes.choosing import better
+
+    recipe, model = reranker.settings.recipe, reranker.model.name
+    other = better(recipe, model)
+    if reranker.why.startswith("made for"):
+        note(f"recipe: {recipe.name}, {reranker.why}; --recipe chooses another")
+    elif other:
+        note(f"note: the recipe {other} was made for {model}; --recipe {other} chooses it")
 
 
 def _rerank(
@@ -252,7 +352,7 @@ def _rerank(
     from rearank_cli.reranking.files import rerank_to
     from rearank_cli.reranking.origin import provenance
 
-    about = provenance(reranker.engine, reranker.settings, work)
+    about = provenance(reranker.engine, reranker.settings, work, reranker.why)
     expected = sum(reranker.settings.calls(len(item.ranking)) for item in work)
 
     async def main() -> None:

@@ -94,7 +94,7 @@ def command(
     from rearank_cli.cli import training
     from rearank_cli.engines.models import resolve_model
     from rearank_cli.errors import RearankError
-    from rearank_cli.recipes.recipe import load_recipe
+    from rearank_cli.recipes.loading import load_recipe
     from rearank_cli.training.data import read_answers, read_lists
     from rearank_cli.training.folder import Folder
     from rearank_cli.training.job import Job

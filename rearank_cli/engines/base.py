@@ -7,9 +7,9 @@ from typing import Any, Literal, Protocol
 from rearank_cli.engines.revision import legacy_revision
 from rearank_cli.records import Completion, Request
 
-Ability = Literal["chat", "text", "choices", "continuation"]
+Ability = Literal["chat", "text", "choices", "continuation", "thinking"]
 """What a request may ask for: messages, plain text, log-probabilities of a first token, or of a
-text behind the prompt."""
+text behind the prompt, and an end of the reasoning after a number of tokens."""
 
 # Engine arguments that say where and how fast vLLM computes, not what; all others may change an
 # answer and so belong to the key of a cached one.
@@ -51,7 +51,8 @@ class Engine(Protocol):
     data must not contain them. `capacity` is how many requests in flight keep the engine full, all
     its replicas together, and `kv_tokens` how many tokens of prompts and answers its cache of keys
     and values holds (0 where that is not known). Both may change when the engine has been opened.
-    `abilities` say what it can do.
+    `abilities` say what it can do; `most_choices` is of how many strings it can tell the
+    log-probabilities as a first token (0: any number).
     """
 
     @property
@@ -65,6 +66,9 @@ class Engine(Protocol):
 
     @property
     def abilities(self) -> frozenset[Ability]: ...  # noqa: D102  described above
+
+    @property
+    def most_choices(self) -> int: ...  # noqa: D102  described above
 
     def identity(self) -> Mapping[str, Any]:
         """Return what its answers depend on beside the request, for the key of a stored answer."""

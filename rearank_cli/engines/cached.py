@@ -76,6 +76,11 @@ class CachedEngine:
         """How many of the answers asked for so far are in the store."""
         return len(self._kept)
 
+    @property
+    def most_choices(self) -> int:
+        """Of how many strings the other engine can tell the log-probabilities."""
+        return self._engine.most_choices
+
     def identity(self) -> Mapping[str, Any]:
         """Return the other engine's identity."""
         return self._engine.identity()

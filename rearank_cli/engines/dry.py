@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from rearank_cli.engines.base import Ability, EngineSettings
 from rearank_cli.engines.cached import legacy_key, request_key
@@ -21,7 +21,8 @@ class DryEngine:
 
     capacity = 1
     kv_tokens = 0
-    abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
+    abilities: frozenset[Ability] = frozenset(get_args(Ability))
+    most_choices = 0
 
     def __init__(
         self,

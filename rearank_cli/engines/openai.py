@@ -41,6 +41,8 @@ class OpenAIEngine:
     """
 
     abilities: frozenset[Ability] = frozenset(("chat",))
+    # What OpenAI's and vLLM's servers return of `top_logprobs` unless told otherwise.
+    most_choices = 20
     kv_tokens = 0
     reserved: Sequence[str] = ()  # a server does not tell; `text.STRUCTURE` covers common ones
 

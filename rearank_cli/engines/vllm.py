@@ -49,6 +49,7 @@ class VllmEngine:
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
         self.abilities: frozenset[Ability] = frozenset(("chat", "text"))
+        self.most_choices = 0
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
         ranks = int(settings.engine_args.get("data_parallel_size") or 1)

@@ -39,11 +39,13 @@ class Ask:
     """The passages of one prompt, in the order shown: any of the query's, each once.
 
     `needs` is how many ranks of the answer must be known for the next stage to begin; the others
-    may be settled later. None means all of them.
+    may be settled later. None means all of them. `sample` tells apart asks about the same passages
+    that want an answer each.
     """
 
     doc_ids: Ranking
     needs: int | None = None
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,10 @@ Plan = Generator[Stage, Sequence[Answer], Result]
 class Method(Protocol):
     """A way of asking about a query's hits; its fields are its own numbers.
 
-    `kinds` are the kinds of answer that it can use. `calls` and `path` estimate what a query of so
-    many hits takes: how many asks, and how many stages one after the other. They serve the
-    schedule and the bar alone and may be wrong.
+    `kinds` are the kinds of answer that it can use; `window` is the most passages that it shows in
+    one prompt; `repeats` says that it asks one and the same prompt several times. `calls` and
+    `path` estimate what a query of so many hits takes: how many asks, and how many stages one
+    after the other. They serve the schedule and the bar alone and may be wrong.
     """
 
     @property
@@ -95,6 +98,12 @@ class Method(Protocol):
 
     @property
     def kinds(self) -> frozenset[Kind]: ...  # noqa: D102  described above
+
+    @property
+    def window(self) -> int: ...  # noqa: D102  described above
+
+    @property
+    def repeats(self) -> bool: ...  # noqa: D102  described above
 
     def plan(self, hits: Sequence[Hit]) -> Plan:
         """Yield stages, take their answers, return the new ranking of all hits."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import ClassVar
 
-from rearank_cli.methods.base import Ask, Hit, Kind, Plan, Result, Stage, ids
+from rearank_cli.methods.base import Ask, Hit, Kind, Plan, Result, Stage, check_at_least, ids
+from rearank_cli.methods.samples import sampled
 from rearank_cli.methods.windows import check_window, windows
 
 
@@ -14,10 +15,14 @@ class Sliding:
     """Show `window` passages at once, one window after the other, `stride` ranks apart.
 
     Each window begins with what the one below brought up. Without a stride it is half the window.
+    Each window is asked about `samples` times, from the second on in a shuffled order with
+    `shuffle`, and the answers are made one (see `samples`).
     """
 
     window: int = 20
     stride: int | None = None
+    samples: int = 1
+    shuffle: bool = False
 
     name: ClassVar[str] = "sliding"
     kinds: ClassVar[frozenset[Kind]] = frozenset(("order", "scores", "letters"))
@@ -25,6 +30,12 @@ class Sliding:
     def __post_init__(self) -> None:
         """Raise `RearankError` unless windows of this size and stride reach every hit."""
         check_window(self.window, self.step)
+        check_at_least(1, samples=self.samples)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether one prompt is asked several times."""
+        return self.samples > 1 and not self.shuffle
 
     @property
     def step(self) -> int:
@@ -33,6 +44,9 @@ class Sliding:
 
     def plan(self, hits: Sequence[Hit]) -> Plan:
         """Yield a stage for each window; a single hit needs none."""
+        return sampled(self._plan(hits), self.samples, self.shuffle)
+
+    def _plan(self, hits: Sequence[Hit]) -> Plan:
         current = list(ids(hits))
         places = windows(len(hits), self.window, self.step) if len(hits) > 1 else []
         for place, upper in zip_longest(places, places[1:]):
@@ -44,9 +58,9 @@ class Sliding:
         return Result(tuple(current))
 
     def calls(self, hits: int) -> int:
-        """Return the number of windows."""
-        return len(windows(hits, self.window, self.step)) if hits > 1 else 0
+        """Return the number of windows, as often as they are asked about."""
+        return self.samples * self.path(hits)
 
     def path(self, hits: int) -> int:
         """Return the number of windows: each waits for the one below."""
-        return self.calls(hits)
+        return len(windows(hits, self.window, self.step)) if hits > 1 else 0

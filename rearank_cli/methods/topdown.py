@@ -28,6 +28,7 @@ from rearank_cli.methods.base import (
     check_at_least,
     ids,
 )
+from rearank_cli.methods.samples import sampled
 from rearank_cli.records import Ranking
 
 
@@ -49,11 +50,14 @@ class TopDown:
     """Settle the best `top` of a ranking with windows of `window` passages against a pivot.
 
     `pivot` is the pivot's rank in the top window; without one it is half the window.
+    `samples` and `shuffle` are as in `Sliding`.
     """
 
     window: int = 20
     pivot: int | None = None
     top: int = 10
+    samples: int = 1
+    shuffle: bool = False
 
     name: ClassVar[str] = "topdown"
     kinds: ClassVar[frozenset[Kind]] = frozenset(("order", "scores", "letters"))
@@ -61,12 +65,17 @@ class TopDown:
     def __post_init__(self) -> None:
         """Raise `RearankError` for numbers that settle nothing."""
         check_at_least(2, window=self.window)
-        check_at_least(1, top=self.top)
+        check_at_least(1, top=self.top, samples=self.samples)
         if not 1 <= self.rank < self.window:
             raise RearankError(
                 f"expected a pivot between 1 and {self.window - 1} (the window is {self.window}), "
                 f"found {self.pivot}"
             )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether one prompt is asked several times."""
+        return self.samples > 1 and not self.shuffle
 
     @property
     def rank(self) -> int:
@@ -75,6 +84,9 @@ class TopDown:
 
     def plan(self, hits: Sequence[Hit]) -> Plan:
         """Yield the top window, all partitions, then what rose above the pivot."""
+        return sampled(self._plan(hits), self.samples, self.shuffle)
+
+    def _plan(self, hits: Sequence[Hit]) -> Plan:
         ranking = yield from self._settle(ids(hits), self.top, _Around((), ()))
         return Result(ranking)
 
@@ -108,8 +120,8 @@ class TopDown:
     def calls(self, hits: int) -> int:
         """Return the asks when at most a window of passages rise above the pivot, and some do."""
         if hits <= self.window:
-            return int(hits > 1)
-        return 2 + ceil((hits - self.window) / (self.window - 1))
+            return self.samples * int(hits > 1)
+        return self.samples * (2 + ceil((hits - self.window) / (self.window - 1)))
 
     def path(self, hits: int) -> int:
         """Return 3: top window, partitions, final window."""

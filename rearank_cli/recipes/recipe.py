@@ -1,161 +1,155 @@
 """Recipes: data files that say how a model is asked."""
 
-import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.resources import files
-from itertools import groupby
-from pathlib import PurePath
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Self
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import read_lines
-from rearank_cli.log import note
-from rearank_cli.records import Kind, Message, Prompt, Request, Sampling
+from rearank_cli.recipes.templates import Turn, messages, variables
+from rearank_cli.records import Kind, Prompt, Request, Sampling
 
-ROLES = ("system", "user", "assistant")
-_FIELDS = {
-    "description": str,
-    "messages": list,
-    "passage_chars": int,
-    "max_tokens": int,
-    "thinks": bool,
-    "chat_template": dict,
-    "made_for": list,
-}
+UNCUT = 10**9  # characters: more than any passage has
+UNITS = ("chars", "words", "tokens")
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    role: Any
-    template: Template
-    per_passage: bool
+class Cut(NamedTuple):
+    """Where passages are cut: after `size` characters, words or tokens of the model."""
+
+    unit: Literal["chars", "words", "tokens"] = "chars"
+    size: int = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to ask: message templates and the defaults that go with them.
+    """How a model is asked, and what goes with that.
 
-    `passage_chars` is the length at which a passage is cut, in characters; `max_tokens` the
-    longest answer; `thinks` whether reasoning comes before the answer; `chat_template` are
-    switches for the model's own chat template, such as `enable_thinking`; `made_for` are models
-    that it suits; `digest` is the file's SHA-256.
+    `turns` are the templates of a chat, or `text` is that of a plain text; `continuation` is what
+    the model's likelihood is wanted of, behind it. `exemplars` are asked and answered before, the
+    same in front of every passage. `method` and its `numbers` say which passages are shown
+    together; `kind` is what is answered: passages are called by `letters` or numbers, `logprobs`
+    reads the first token instead of the text, and `choices` are the words of a judgement.
+
+    `cut` is where passages end, and `title` says whether their titles are shown. `max_tokens` is
+    the longest answer, `max_thinking_tokens` the longest reasoning in it (0: no limit); `draws` are
+    the other numbers of `Sampling`. `thinks` says whether reasoning comes before the answer;
+    `chat_template` are switches of the model's own chat template. `strip` takes white space from
+    both ends of a message. `made_for` are the models that it was made for, by exact id, `source`
+    says where the wording is from, and `expected` is a published figure. `digest` is the file's
+    SHA-256.
     """
 
     name: str
     digest: str
-    turns: tuple[_Turn, ...]
+    turns: tuple[Turn, ...] = ()
+    text: Template | None = None
+    continuation: Template | None = None
+    exemplars: tuple[Mapping[str, str], ...] = ()
+    method: str = "sliding"
+    numbers: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = "order"
-    passage_chars: int = 400
+    letters: bool = False
+    logprobs: bool = False
+    choices: tuple[str, ...] = ()
+    cut: Cut = Cut()  # noqa: RUF009  a tuple
+    title: bool = True
     max_tokens: int = 2048
+    max_thinking_tokens: int = 0
+    draws: Mapping[str, Any] = field(default_factory=dict)
     thinks: bool = True
     chat_template: Mapping[str, Any] = field(default_factory=dict)
+    strip: bool = True
     made_for: Sequence[str] = ()
+    description: str = ""
+    source: str = ""
+    expected: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn, unless the user says otherwise."""
-        return Sampling(self.max_tokens)
+        return Sampling(self.max_tokens, **self.draws, max_thinking_tokens=self.max_thinking_tokens)
 
-    def request(self, query: str, passages: Sequence[str], sampling: Sampling) -> Request:
-        """Return what the engine is asked about some passages, drawn as `sampling` says."""
-        return Request(self.render(query, passages), sampling, self.chat_template)
+    @property
+    def passage_chars(self) -> int:
+        """Where passages are cut, in characters; beyond any passage for a cut in another unit."""
+        return self.cut.size if self.cut.unit == "chars" else UNCUT
+
+    def changed(self, **said: Any) -> Self:
+        """Return the recipe with some of its numbers said otherwise; those that are None stay.
+
+        They are `max_tokens`, `max_thinking_tokens`, `passage_chars`, `passage_words`,
+        `passage_tokens` and those of `SAMPLING`. Raises `RearankError` for two cuts at once, a
+        number that there is not, and numbers that cannot work.
+        """
+        given = {name: value for name, value in said.items() if value is not None}
+        changes: dict[str, Any] = {}
+        cut = cut_of({name: given.pop(name) for name in CUTS if name in given}, self.name)
+        if cut:
+            changes["cut"] = cut
+        draws = {name: given.pop(name) for name in SAMPLING if name in given}
+        changes["draws"] = {**self.draws, **draws}
+        for name in ("max_tokens", "max_thinking_tokens"):
+            if name in given:
+                changes[name] = given.pop(name)
+        if given:
+            raise RearankError(f"a recipe has no number {next(iter(given))!r} to change")
+        made = replace(self, **changes)
+        _ = made.sampling  # raises
+        return made
+
+    def request(
+        self, query: str, passages: Sequence[str], sampling: Sampling | None = None
+    ) -> Request:
+        """Return what the engine is asked about some passages; texts must be clean."""
+        values = variables(query, passages, self.letters)
+        try:
+            behind = self.continuation.render(values) if self.continuation else ""
+            prompt = self._plain(values) if self.text else self.render(query, passages)
+        except TemplateError as error:
+            raise RearankError(f"recipe {self.name}: {error}") from error
+        return Request(prompt, sampling or self.sampling, self.chat_template, continuation=behind)
 
     def render(self, query: str, passages: Sequence[str]) -> Prompt:
-        """Return the messages for one window; texts must be clean (see `text.Cleaner`).
+        """Return the messages for one ask; texts must be clean (see `text.Cleaner`).
 
         Neighbouring turns marked `per_passage` are repeated together, once for each passage.
-        Raises `RearankError` when a template asks for a variable that there is not.
+        Raises `RearankError` when a template asks for a variable that there is not, and for a
+        recipe that is a plain text.
         """
-        shared = {"query": query, "num": len(passages), "passages": passages}
-        messages: list[Message] = []
+        if not self.turns:
+            raise RearankError(
+                f"recipe {self.name}: a plain text, where the messages of a chat are needed"
+            )
         try:
-            for per_passage, group in groupby(self.turns, key=lambda turn: turn.per_passage):
-                turns = list(group)
-                for number, passage in enumerate(passages if per_passage else [""], 1):
-                    values = {**shared, "number": number, "passage": passage}
-                    messages += [
-                        Message(turn.role, turn.template.render(values).strip()) for turn in turns
-                    ]
+            values = variables(query, passages, self.letters)
+            return tuple(messages(self.turns, values, self.strip))
         except TemplateError as error:
-            raise RearankError(f"prompt {self.name}: {error}") from error
-        return tuple(messages)
+            raise RearankError(f"recipe {self.name}: {error}") from error
+
+    def _plain(self, values: Mapping[str, Any]) -> str:
+        """Return the plain text, behind the exemplars."""
+        assert self.text is not None, "a plain text"
+        parts = []
+        for each in self.exemplars:
+            own = variables(each["query"], [each["passage"]], self.letters)
+            behind = self.continuation.render(own) if self.continuation else ""
+            parts.append(self.text.render(own) + behind + each.get("answer", ""))
+        return "\n\n".join([*parts, self.text.render(values)])
 
 
-def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with the program."""
-    folder = files("rearank_cli").joinpath("recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+CUTS = tuple(f"passage_{unit}" for unit in UNITS)
 
 
-@lru_cache
-def load_recipe(name: str) -> Recipe:
-    """Load a recipe by its name or from a TOML file.
-
-    Raises `RearankError` for a name that there is not, or a file that is no recipe.
-    """
-    if name in recipe_names():
-        text = files("rearank_cli").joinpath("recipes", f"{name}.toml").read_text("utf-8")
-    elif name.endswith(".toml"):
-        text = "\n".join(line for _, line in read_lines(name))
-    else:
-        raise RearankError(
-            f"expected a recipe, found {name!r}",
-            hint=f"one of {', '.join(recipe_names())}, or a .toml file",
-        )
-    try:
-        return _recipe(name, hashlib.sha256(text.encode()).hexdigest(), tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, TemplateError) as error:
-        raise RearankError(f"{name}: {error}") from error
-
-
-def advise(recipe: Recipe, model: str) -> None:
-    """Say so when another recipe was made for this very model; the choice stays the user's.
-
-    A folder counts as the model whose id ends in its name.
-    """
-    if _made_for(recipe, model):
-        return
-    for name in recipe_names():
-        if _made_for(load_recipe(name), model):
-            note(f"note: the recipe {name} was made for {model}; --recipe {name} chooses it")
-
-
-def _made_for(recipe: Recipe, model: str) -> bool:
-    ids = {each.lower() for each in recipe.made_for}
-    folder = PurePath(model).name.lower()
-    return model.lower() in ids or folder in {each.rpartition("/")[2] for each in ids}
-
-
-def _recipe(name: str, digest: str, data: dict[str, Any]) -> Recipe:
-    for key, value in data.items():
-        if key not in _FIELDS:
-            raise RearankError(
-                f"{name}: unknown field {key!r}",
-                hint=f"a recipe has the fields {', '.join(_FIELDS)}",
-            )
-        if type(value) is not _FIELDS[key]:
-            raise RearankError(
-                f"{name}: expected {key} to be {_FIELDS[key].__name__}, found {value!r}"
-            )
-    if not data.get("messages"):
-        raise RearankError(f"{name}: expected [[messages]], found none")
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    turns = tuple(_turn(name, environment, entry) for entry in data["messages"])
-    settings = {key: data[key] for key in data if key not in ("description", "messages")}
-    return Recipe(name, digest, turns, **settings)
-
-
-def _turn(name: str, environment: Environment, entry: Mapping[str, Any]) -> _Turn:
-    role, content = entry.get("role"), entry.get("content")
-    if role not in ROLES or not isinstance(content, str):
-        raise RearankError(
-            f"{name}: expected messages with a role ({', '.join(ROLES)}) and a content, "
-            f"found {dict(entry)!r}"
-        )
-    return _Turn(role, environment.from_string(content), bool(entry.get("per_passage", False)))
+def cut_of(given: Mapping[str, Any], name: str) -> Cut | None:
+    """Return the one cut that is said by `passage_chars`, `passage_words` or `passage_tokens`."""
+    if not given:
+        return None
+    if len(given) > 1:
+        raise RearankError(f"{name}: expected one cut, found {' and '.join(sorted(given))}")
+    ((key, size),) = given.items()
+    if size < 1:
+        raise RearankError(f"expected `{key}` to be at least 1, found {size}")
+    unit: Any = key.removeprefix("passage_")
+    return Cut(unit, size)

@@ -1,7 +1,7 @@
 """From a run and a collection to what the reranker needs, with every id accounted for."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from rearank_cli.errors import RearankError
@@ -59,22 +59,6 @@ def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidat
         Candidates(queries[query_id], ranking, passages, run.scores[query_id])
         for query_id, ranking in run.rankings.items()
     ]
-
-
-def cut_passages(work: Sequence[Candidates], cut: Callable[[str], str]) -> list[Candidates]:
-    """Return the same work with every passage's text cut; each passage is cut once."""
-    shared: dict[int, dict[str, Passage]] = {}
-    made = []
-    for item in work:
-        passages = shared.get(id(item.passages))
-        if passages is None:
-            passages = {
-                doc_id: passage._replace(text=cut(passage.text))
-                for doc_id, passage in item.passages.items()
-            }
-            shared[id(item.passages)] = passages
-        made.append(item._replace(passages=passages))
-    return made
 
 
 def take_shard(run: Run, shard: str | None) -> Run:

@@ -47,7 +47,7 @@ class Task:
 class Chain:
     """The stages of one query, one after the other, for one pass or several.
 
-    `result` is None until the last stage is done.
+    `first` is the ranking that it begins with; `result` is None until the last stage is done.
     """
 
     def __init__(self, candidates: Candidates, method: Method, depth: int, passes: int) -> None:
@@ -57,6 +57,7 @@ class Chain:
         self.result: Result | None = None
         self.stages = 0
         self.asked = 0
+        self.first = candidates.ranking[:depth]
         self._tail = candidates.ranking[depth:]
         self._hits = _hits(candidates, depth)
         self._pass = 0
@@ -121,9 +122,7 @@ class Chain:
             after=answer.ranking,
             ranks_before=self.ranks(task.ask),
             hits=self._stage.ranking if first else (),
-            scores=tuple(answer.scores[doc_id] for doc_id in task.ask.doc_ids)
-            if answer.scores
-            else (),
+            scores=tuple(map(answer.scores.get, task.ask.doc_ids)) if answer.scores else (),
             reasoning=answer.reasoning,
             answer=answer.text,
             flaws=answer.flaws,

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from rearank_cli.engines.dry import DryEngine
-from rearank_cli.reranking.chain import Candidates
+from rearank_cli.methods import Answer
+from rearank_cli.records import Completion
+from rearank_cli.reranking.chain import Candidates, Task
 from rearank_cli.reranking.driver import Driver, Settings
 
 
@@ -12,10 +14,10 @@ async def count(
     engine: DryEngine, settings: Settings, work: Sequence[Candidates]
 ) -> list[tuple[str, str]]:
     """Return what some work would take, as names and values; nothing is asked or written."""
-    async with aclosing(Driver(engine, settings).stream(work)) as results:
-        async for _ in results:
-            pass
-    path = max((settings.path(len(each.ranking)) for each in work), default=0)
+    path = 0
+    async with aclosing(_Counting(engine, settings).stream(work)) as results:
+        async for _, result in results:
+            path = max(path, max((trace.stage for trace in result.traces), default=0))
     return [
         ("queries", f"{len(work)}"),
         ("windows", f"{engine.calls}"),
@@ -25,3 +27,14 @@ async def count(
         ("prompt tokens, if no passage moves", f"{engine.prompt_tokens}" if engine.tokens else "?"),
         ("windows in the longest chain", f"{path}"),
     ]
+
+
+class _Counting(Driver):
+    """Takes what is not known to agree with the first stage, so that no passage moves."""
+
+    def read(self, completion: Completion, task: Task) -> Answer:
+        """Read a known answer; for an unknown one, keep the order of the first stage."""
+        if completion.cached:
+            return super().read(completion, task)
+        ranks = {doc_id: rank for rank, doc_id in enumerate(task.chain.first)}
+        return Answer(tuple(sorted(task.ask.doc_ids, key=ranks.__getitem__)))

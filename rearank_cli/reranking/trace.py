@@ -22,11 +22,12 @@ class AskTrace:
 
     `pass_`, `stage` and `place` count from 1: a pass over the ranking, its stages through all
     passes, the asks of a stage. `before` are the doc ids as shown and `after` as the model ordered
-    them, with their `scores` where it gave any (in the order of `before`). `ranks_before` and
-    `ranks_after` say where these documents stood in the query's whole ranking before the stage
-    and stand after it, from 1, in the order of `before`. All other documents keep their order
-    among themselves; where a method moved them too, `moved` has their new ranks. `hits`, in the
-    first ask alone, is the ranking before the first stage, within the depth.
+    them, with their `scores` where it gave any (in the order of `before`; None where it left one
+    out). `ranks_before` and `ranks_after` say where these documents stood in the query's whole
+    ranking before the stage and stand after it, from 1, in the order of `before`. All other
+    documents keep their order among themselves; where a method moved them too, `moved` has their
+    new ranks. `hits`, in the first ask alone, is the ranking before the first stage, within the
+    depth.
 
     `passage_chars` is the length at which passages were cut, in characters, and `shortened` says
     that it is below the recipe's for want of context; `seconds` is the time that a ready engine
@@ -45,7 +46,7 @@ class AskTrace:
     moved: Mapping[str, int] = field(default_factory=dict)
     hits: Ranking = ()
     kind: Kind = "order"
-    scores: tuple[float, ...] = ()
+    scores: tuple[float | None, ...] = ()
     reasoning: str = ""
     answer: str = ""
     flaws: Flaws = field(default_factory=Flaws)

@@ -25,6 +25,7 @@ class PolicyEngine:
 
     kv_tokens = 0
     abilities: frozenset[Ability] = frozenset(("chat", "text"))
+    most_choices = 0
 
     def __init__(self, model: Any, tokenizer: Any, max_tokens: int, batch: int) -> None:
         """Take a model as it is; every answer may have `max_tokens` tokens."""

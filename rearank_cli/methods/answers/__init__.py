@@ -1,24 +1,60 @@
 """From a completion to an answer: one pure reader per kind.
 
-A reader takes the completion, the ask and whether the model was asked to reason. It never loses or
+A reader takes the completion, the ask and the form that the recipe wants. It never loses or
 invents a passage, whatever the model wrote, and says in the answer's flaws what was wrong.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from rearank_cli.methods.answers import order
+from rearank_cli.methods.answers import choice, judgement, letters, likelihood, order, scores
+from rearank_cli.methods.answers.form import LETTERS, Form
 from rearank_cli.methods.base import Answer, Ask, Kind
 from rearank_cli.records import Completion
 
-Reader = Callable[[Completion, Ask, bool], Answer]
+__all__ = ["KINDS", "AnswerKind", "Form", "Reader"]
+
+Reader = Callable[[Completion, Ask, Form], Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerKind:
-    """How a kind of answer is read."""
+    """How a kind of answer is asked for and read.
+
+    `single` kinds are about one passage at a time. `first_token` kinds are always read from the
+    log-probabilities of the first token, others only where the recipe says so.
+    """
 
     read: Reader
+    single: bool = False
+    first_token: bool = False
+    continues: bool = False
+
+    def needs(self, form: Form) -> Literal["choices", "continuation", ""]:
+        """Return what the engine must be able to tell beside a text, if anything."""
+        if self.continues:
+            return "continuation"
+        return "choices" if self.first_token or form.logprobs else ""
+
+    def choices(self, form: Form, count: int) -> tuple[str, ...]:
+        """Return the strings whose log-probabilities are wanted for so many passages."""
+        if self.needs(form) != "choices":
+            return ()
+        return form.words or form.identifiers(count)
+
+    def most(self, form: Form) -> int:
+        """Return the most passages that one ask can be about; 0 where nothing limits them."""
+        if self.single:
+            return 1
+        return len(LETTERS) if form.letters else 0
 
 
-KINDS: dict[Kind, AnswerKind] = {"order": AnswerKind(order.read)}
+KINDS: dict[Kind, AnswerKind] = {
+    "order": AnswerKind(order.read),
+    "choice": AnswerKind(choice.read),
+    "scores": AnswerKind(scores.read),
+    "letters": AnswerKind(letters.read, first_token=True),
+    "judgement": AnswerKind(judgement.read, single=True),
+    "likelihood": AnswerKind(likelihood.read, single=True, continues=True),
+}

@@ -1,0 +1,64 @@
+"""How relevant one passage is: the probability of yes against no, or an expected number."""
+
+import re
+from collections.abc import Mapping
+from math import exp, isfinite
+
+from rearank_cli.methods.answers.form import Form, numeric
+from rearank_cli.methods.answers.reading import Reading, readings
+from rearank_cli.methods.base import Answer, Ask
+from rearank_cli.records import Completion, Flaws
+
+
+def read(completion: Completion, ask: Ask, form: Form) -> Answer:
+    """Read the judgement of the one passage of an ask as its score.
+
+    From log-probabilities: with the words for yes and no, the probability of yes among both
+    (R. Nogueira et al., arXiv 2003.06713); with numbers, their expected value. From text: 1 for
+    the word for yes and 0 for no, or the number itself; anything else is no answer.
+    """
+    if form.logprobs:
+        score = expected(completion.choices, form.words)
+        flaws = Flaws(no_answer=score is None)
+        reading = Reading(completion.reasoning, completion.text.strip(), False, False)
+    else:
+        cut = completion.finish_reason == "length"
+        reading, score = _said(
+            completion.text, form, cut and form.thinks and not completion.reasoning
+        )
+        flaws = Flaws(truncated=cut and not reading.complete, no_answer=score is None)
+    scores = {} if score is None else {ask.doc_ids[0]: score}
+    reasoning = completion.reasoning or reading.reasoning
+    return Answer(ask.doc_ids, scores, flaws, reasoning, reading.answer)
+
+
+def expected(choices: Mapping[str, float], words: tuple[str, ...]) -> float | None:
+    """Return the expected value of the words under their log-probabilities; None without any.
+
+    Words of which the engine tells nothing count as impossible.
+    """
+    known = {word: choices[word] for word in words if isfinite(choices.get(word, float("-inf")))}
+    if not known:
+        return None
+    most = max(known.values())
+    shares = {word: exp(logprob - most) for word, logprob in known.items()}
+    values = _values(words)
+    return sum(values[word] * share for word, share in shares.items()) / sum(shares.values())
+
+
+def _values(words: tuple[str, ...]) -> dict[str, float]:
+    if numeric(words):
+        return {word: float(word) for word in words}
+    return dict(zip(words, (1.0, 0.0), strict=True))
+
+
+def _said(text: str, form: Form, unfinished: bool) -> tuple[Reading, float | None]:
+    values = {word.strip().lower(): value for word, value in _values(form.words).items()}
+    first: Reading | None = None
+    for reading in readings(text, unfinished):
+        first = first or reading
+        word = re.sub(r"^\W+|\W+$", "", reading.answer).lower()
+        if word in values:
+            return reading, values[word]
+    assert first, "every text has a reading"
+    return first, None

@@ -1,0 +1,90 @@
+"""From an ask to a request, and what an engine must be able to do for it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rearank_cli.engines.base import Ability, Engine
+from rearank_cli.errors import EngineStartError, RearankError
+from rearank_cli.methods import Ask, Method
+from rearank_cli.methods.answers import KINDS, Form
+from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.records import Request, Sampling
+
+_TOLD = {
+    "text": "continue a plain text",
+    "chat": "answer a chat",
+    "choices": "tell the log-probabilities of its first token",
+    "continuation": "tell the log-probabilities of a given text",
+    "thinking": "end its reasoning after a number of tokens",
+}
+
+
+def form_of(recipe: Recipe) -> Form:
+    """Return the form in which a recipe wants its answers."""
+    return Form(recipe.thinks, recipe.letters, recipe.logprobs, recipe.choices)
+
+
+def request_for(
+    recipe: Recipe, query: str, shown: Sequence[str], sampling: Sampling, ask: Ask
+) -> Request:
+    """Return what the engine is asked; `shown` are the texts of the ask's passages.
+
+    A further sample of the same passages is drawn with another seed.
+    """
+    if ask.sample and sampling.temperature:
+        sampling = replace(sampling, seed=sampling.seed + ask.sample)
+    choices = KINDS[recipe.kind].choices(form_of(recipe), len(shown))
+    return replace(recipe.request(query, shown, sampling), choices=choices, sample=ask.sample)
+
+
+def check_recipe(recipe: Recipe, method: Method) -> None:
+    """Raise `RearankError` where a method cannot use what a recipe's answers tell."""
+    if recipe.kind not in method.kinds:
+        raise RearankError(
+            f"the method {method.name} cannot use answers of the kind "
+            f"{recipe.kind}, which the recipe {recipe.name} asks for",
+            hint=f"it uses {', '.join(sorted(method.kinds))}",
+        )
+    most = KINDS[recipe.kind].most(form_of(recipe))
+    if most and method.window > most:
+        raise RearankError(
+            f"the method {method.name} shows up to {method.window} passages at once; the recipe "
+            f"{recipe.name} has names for {most}"
+        )
+
+
+def check_engine(engine: Engine, recipe: Recipe, method: Method, sampling: Sampling) -> None:
+    """Raise `EngineStartError` where an engine cannot tell what a recipe and a method need.
+
+    Called before anything starts.
+    """
+    kind, form = KINDS[recipe.kind], form_of(recipe)
+    told = kind.needs(form)
+    needed: list[Ability] = ["chat" if recipe.turns else "text", *([told] if told else [])]
+    if sampling.max_thinking_tokens:
+        needed.append("thinking")
+    for ability in needed:
+        if ability not in engine.abilities:
+            raise EngineStartError(
+                f"the recipe {recipe.name} needs a model that can {_TOLD[ability]}; "
+                "this engine cannot",
+                hint="another recipe, or another engine; rearank recipe list says what each needs",
+                exit_code=2,
+            )
+    asked = len(kind.choices(form, method.window))
+    if engine.most_choices and asked > engine.most_choices:
+        raise EngineStartError(
+            f"the recipe {recipe.name} needs {asked} log-probabilities of one token; this engine "
+            f"tells at most {engine.most_choices}",
+            hint=f"show at most {engine.most_choices} passages at once (`window`, `children`)",
+            exit_code=2,
+        )
+
+
+def check_samples(method: Method, sampling: Sampling) -> None:
+    """Raise `RearankError` for samples that would all be the same."""
+    if method.repeats and not sampling.temperature:
+        raise RearankError(
+            "several `samples` of one prompt are all the same at temperature 0",
+            hint="`shuffle` shows the passages in other orders; or raise `temperature`",
+        )

@@ -1,0 +1,42 @@
+"""Passages as a recipe wants them, as far as that is not a number of characters."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rearank_cli.engines.base import Model
+from rearank_cli.engines.tokens import token_cutter
+from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.records import Passage
+from rearank_cli.reranking.chain import Candidates
+
+
+def prepared(work: Sequence[Candidates], recipe: Recipe, model: Model) -> list[Candidates]:
+    """Return the same work with passages cut in words or tokens, and without titles not wanted.
+
+    The cut is that of the text alone; titles come in front of it. Each passage is cut once. Raises
+    `RearankError` for tokens of a model on a server, which does not tell its tokenizer.
+    """
+    change = _cutter(recipe, model)
+    if change is None and recipe.title:
+        return list(work)
+    shared: dict[int, Mapping[str, Passage]] = {}
+    made = []
+    for item in work:
+        passages = shared.get(id(item.passages))
+        if passages is None:
+            passages = {
+                doc_id: passage._replace(
+                    text=change(passage.text) if change else passage.text,
+                    title=passage.title if recipe.title else "",
+                )
+                for doc_id, passage in item.passages.items()
+            }
+            shared[id(item.passages)] = passages
+        made.append(item._replace(passages=passages))
+    return made
+
+
+def _cutter(recipe: Recipe, model: Model) -> Callable[[str], str] | None:
+    unit, size = recipe.cut
+    if unit == "words":
+        return lambda text: " ".join(text.split()[:size])
+    return token_cutter(model, size) if unit == "tokens" else None
