@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,8 @@ class TransformersEngine:
 
     def _load(self) -> tuple[Any, Any]:
         try:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            import torch  # noqa: F401
+            import transformers  # noqa: F401
         except ImportError as error:
             raise EngineStartError(
                 f"transformers cannot be imported: {error}",
@@ -104,15 +104,24 @@ class TransformersEngine:
             )
         location = self._settings.model.location
         try:
-            tokenizer = AutoTokenizer.from_pretrained(location)
-            # An adapter is added in float32, so that rounding its sum is all that is lost.
-            first = torch.float32 if self._settings.adapter else wanted
-            model = AutoModelForCausalLM.from_pretrained(location, dtype=first)
-            if self._settings.adapter:
-                model = self._merged(model).to(getattr(torch, wanted, None))
+            with _no_bars():
+                return self._loaded(location, wanted)
         except (OSError, ValueError, RuntimeError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise EngineStartError(f"{location}: cannot be loaded: {lines[0]}") from error
+
+    def _loaded(self, location: str, dtype: str) -> tuple[Any, Any]:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(location)
+        # An adapter is added in float32, so that rounding its sum is all that is lost.
+        first = "float32" if self._settings.adapter else dtype
+        model = AutoModelForCausalLM.from_pretrained(location, dtype=first)
+        if self._settings.adapter:
+            model = self._merged(model)
+            if dtype != "auto":
+                model = model.to(getattr(torch, dtype))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return model.to(device).eval(), tokenizer
 
@@ -244,6 +253,20 @@ def _together(waiting: Sequence[_Job], generated: int) -> list[_Job]:
     while stop < len(jobs) and jobs[stop].prompt == jobs[stop - 1].prompt:
         stop += 1
     return jobs[start:stop]
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars; a library does not write to the terminal."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def _failure(error: Exception) -> RearankError:
