@@ -199,7 +199,7 @@ def test_what_is_drawn_does_not_depend_on_what_else_is_asked(folder: Path) -> No
 def test_what_does_not_fit_is_said_before_it_is_tried(folder: Path) -> None:
     with pytest.raises(PromptTooLong) as caught:
         ask(engine_for(folder), [Request("x" * 600, ONE, continuation=" y")])
-    assert (caught.value.tokens, caught.value.limit) == (602, 512)
+    assert (caught.value.tokens, caught.value.limit) == (602, 511)
     with pytest.raises(PromptTooLong) as caught:
         ask(engine_for(folder, max_model_len=64), [Request("x" * 60, Sampling(10))])
     assert caught.value.limit == 54

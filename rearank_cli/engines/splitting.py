@@ -1,9 +1,10 @@
 """Which tokens log-probabilities are wanted of; the same ones for every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from rearank_cli.engines.tokens import encode
 from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.records import Request
 
@@ -14,6 +15,32 @@ class Split(NamedTuple):
     ids: tuple[int, ...]
     start: int
     texts: tuple[str, ...]
+
+
+class Asked(NamedTuple):
+    """A request as tokens: all of them, its continuation's, and those of its choices by name."""
+
+    ids: tuple[int, ...]
+    split: Split | None
+    choices: Mapping[str, int]
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the continuation."""
+        return self.ids[: self.split.start] if self.split else self.ids
+
+    def room(self, context: int, max_tokens: int) -> int:
+        """Return how many tokens may be given to a model of this context."""
+        return context - (1 if self.split else max_tokens)
+
+
+def read_request(tokenizer: Any, request: Request) -> Asked:
+    """Return the tokens of a request; raise what `split` and `first_tokens` raise."""
+    if request.continuation:
+        found = split(tokenizer, request)
+        return Asked(found.ids, found, {})
+    choices = first_tokens(tokenizer, request.choices)
+    return Asked(tuple(encode(tokenizer, request)), None, choices)
 
 
 def split(tokenizer: Any, request: Request) -> Split:

@@ -5,40 +5,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rearank_cli.engines.base import OPERATIONAL, Ability, EngineSettings
-from rearank_cli.engines.splitting import Split, first_tokens, split
-from rearank_cli.engines.tokens import encode
+from rearank_cli.engines.splitting import read_request
+from rearank_cli.engines.waiting import Job, together
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.records import Completion, Request, TokenScore
 
 # Requests that come at the same moment are answered together.
 GATHER_SECONDS = 0.01
-# Answers in one pass of generation; prompts with continuations in one call, so that a bar moves.
+# Answers in one pass of generation.
 GENERATED = 16
-SCORED = 64
 # Requests for continuations that may wait: of these, all for the same prompt are done at once.
 WAITING = 4096
 _DTYPES = ("float32", "bfloat16", "float16")
 _KNOWN = frozenset(("dtype", "max_model_len"))
-
-
-@dataclass(slots=True)
-class _Job:
-    """A request with its tokens, and who waits for its answer."""
-
-    request: Request
-    ids: tuple[int, ...]
-    answer: "asyncio.Future[Completion]"
-    split: Split | None = None
-    choices: Mapping[str, int] | None = None
-
-    @property
-    def prompt(self) -> tuple[int, ...]:
-        return self.ids[: self.split.start] if self.split else self.ids
 
 
 class TransformersEngine:
@@ -62,7 +46,7 @@ class TransformersEngine:
         self._model: Any = None
         self._tokenizer: Any = None
         self._scorer: Any = None
-        self._queue: asyncio.Queue[_Job] = asyncio.Queue()
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._context = 0
         self.reserved: Sequence[str] = settings.model.reserved
@@ -144,37 +128,30 @@ class TransformersEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request; raise `PromptTooLong` for one that leaves no room."""
-        job = self._job(request)
-        room = self._context - (0 if job.split else request.sampling.max_tokens)
-        if len(job.ids) > room:
-            raise PromptTooLong(len(job.ids), room)
-        if job.split is None:
+        asked = read_request(self._tokenizer, request)
+        room = asked.room(self._context, request.sampling.max_tokens)
+        if len(asked.ids) > room:
+            raise PromptTooLong(len(asked.ids), room)
+        if asked.split is None:
             self.capacity = self._generated
+        job = Job(request, asked, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(job)
         return await job.answer
 
-    def _job(self, request: Request) -> _Job:
-        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        if request.continuation:
-            found = split(self._tokenizer, request)
-            return _Job(request, found.ids, answer, split=found)
-        choices = first_tokens(self._tokenizer, request.choices)
-        return _Job(request, tuple(encode(self._tokenizer, request)), answer, choices=choices)
-
     async def _work(self) -> None:
-        waiting: list[_Job] = []
+        waiting: list[Job] = []
         while True:
             if not waiting:
                 waiting.append(await self._queue.get())
                 await asyncio.sleep(GATHER_SECONDS)
             while not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
-            batch = _together(waiting, self._generated)
+            batch = together(waiting, self._generated)
             taken = set(map(id, batch))
             waiting = [job for job in waiting if id(job) not in taken]
             await self._settle(batch)
 
-    async def _settle(self, batch: Sequence[_Job]) -> None:
+    async def _settle(self, batch: Sequence[Job]) -> None:
         """Answer some requests, or tell all who wait for them what went wrong."""
         loop = asyncio.get_running_loop()
         try:
@@ -188,33 +165,34 @@ class TransformersEngine:
             if not job.answer.done():
                 job.answer.set_result(completion)
 
-    def _answer(self, batch: Sequence[_Job]) -> list[Completion]:
+    def _answer(self, batch: Sequence[Job]) -> list[Completion]:
         began = time.perf_counter()
-        found = self._score(batch) if batch[0].split else self._generate(batch)
+        found = self._score(batch) if batch[0].scored else self._generate(batch)
         share = (time.perf_counter() - began) / len(batch)
         return [replace(completion, seconds=share) for completion in found]
 
-    def _score(self, batch: Sequence[_Job]) -> list[Completion]:
+    def _score(self, batch: Sequence[Job]) -> list[Completion]:
         from rearank_cli.engines.continuations import Pair
 
-        pairs = [Pair(job.prompt, job.ids[len(job.prompt) :]) for job in batch]
+        asked = [job.asked for job in batch]
+        pairs = [Pair(each.prompt, each.ids[len(each.prompt) :]) for each in asked]
         return [
             Completion(
                 text="",
-                prompt_tokens=len(job.ids),
-                tokens=tuple(map(TokenScore, job.split.texts if job.split else (), scores)),
+                prompt_tokens=len(each.ids),
+                tokens=tuple(map(TokenScore, each.split.texts if each.split else (), scores)),
             )
-            for job, scores in zip(batch, self._scorer.logprobs(pairs), strict=True)
+            for each, scores in zip(asked, self._scorer.logprobs(pairs), strict=True)
         ]
 
-    def _generate(self, batch: Sequence[_Job]) -> list[Completion]:
+    def _generate(self, batch: Sequence[Job]) -> list[Completion]:
         from rearank_cli.engines.generation import generate
 
-        choices = [dict(job.choices or {}) for job in batch]
+        choices = [dict(job.asked.choices) for job in batch]
         found: list[Completion] = generate(
             self._model,
             self._tokenizer,
-            [job.ids for job in batch],
+            [job.asked.ids for job in batch],
             batch[0].request.sampling,
             choices if any(choices) else (),
         )
@@ -229,30 +207,6 @@ class TransformersEngine:
                 await worker
         self._model = self._scorer = None
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _together(waiting: Sequence[_Job], generated: int) -> list[_Job]:
-    """Return what is answered next: the oldest request, and those that cost least beside it."""
-    oldest = waiting[0]
-    if oldest.split is None:
-        # What is drawn at random must not depend on what else is asked.
-        alone = bool(oldest.request.sampling.temperature)
-        same = [
-            job
-            for job in waiting
-            if job.split is None and job.request.sampling == oldest.request.sampling
-        ]
-        return same[: 1 if alone else generated]
-    jobs = [job for job in waiting if job.split is not None]
-    jobs.sort(key=lambda job: (len(job.prompt), job.prompt))  # the like in length, the same
-    at = next(place for place, job in enumerate(jobs) if job is oldest)
-    start = max(0, min(at, len(jobs) - SCORED))
-    while start and jobs[start - 1].prompt == jobs[start].prompt:
-        start -= 1
-    stop = min(start + SCORED, len(jobs))
-    while stop < len(jobs) and jobs[stop].prompt == jobs[stop - 1].prompt:
-        stop += 1
-    return jobs[start:stop]
 
 
 @contextmanager
