@@ -60,7 +60,7 @@ class TransformersEngine:
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""
-        return {**self._settings.identity(), "engine": "transformers"}
+        return self._settings.identity()
 
     async def open(self) -> None:
         """Load the model; raise `EngineError` when that fails."""
