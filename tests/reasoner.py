@@ -52,6 +52,7 @@ class Reasoner:
     grades: Mapping[tuple[str, str], int]
     capacity: int = 4
     kv_tokens: int = 0
+    most_choices: int = 0
     abilities: frozenset[Ability] = frozenset(("chat",))
     reserved: Sequence[str] = ()
     rng: random.Random = field(default_factory=lambda: random.Random(7))

@@ -9,6 +9,7 @@ from tiny import make_model
 
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.dialects import Dialect
+from rearank_cli.engines.splitting import Asked
 from rearank_cli.engines.vllm import VllmEngine
 from rearank_cli.records import Message, Request, Sampling
 
@@ -67,7 +68,7 @@ def test_a_server_draws_answers_as_the_engine_in_this_process_does(
         "top_p": 0.8,
     }
     request = Request(PROMPT, sampling)
-    ours = VllmEngine(EngineSettings(Model("m", str(folder)))).parameters(request)
+    ours = VllmEngine(EngineSettings(Model("m", str(folder)))).parameters(request, Asked((1,), None, {}))
     theirs = served(Dialect("m").body("http://host/v1", request), defaults)
     for parameters in (ours, theirs):
         parameters.top_k = max(parameters.top_k, 0)  # vLLM reads -1 and 0 alike: all tokens
@@ -88,7 +89,8 @@ def test_a_server_draws_answers_as_the_engine_in_this_process_does(
 def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
     from types import SimpleNamespace
 
-    from rearank_cli.engines.vllm import _completion
+    from rearank_cli.engines.splitting import Asked
+from rearank_cli.engines.vllm import _completion
     from rearank_cli.errors import EngineError
 
     answer = SimpleNamespace(text="[3", finish_reason=reason, token_ids=[1, 2])

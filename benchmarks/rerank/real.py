@@ -15,6 +15,7 @@ from benchmarks.rerank.schedules import SCHEDULES, Outcome, work
 from benchmarks.rerank.simulation import answer_tokens
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.models import embedded_model, resolve_model
+from rearank_cli.engines.splitting import Asked
 from rearank_cli.engines.vllm import VllmEngine
 from rearank_cli.records import Completion, Request
 
@@ -29,14 +30,14 @@ class FixedLengths(VllmEngine):
 
     lengths: Counter[int]
 
-    def parameters(self, request: Request) -> Any:
+    def parameters(self, request: Request, asked: Asked) -> Any:
         """Ask for exactly as many tokens as this query's next window has."""
         prompt = request.prompt
         assert not isinstance(prompt, str), "the recipe is a chat"
         query = int(prompt[-1].content.partition("number ")[2].partition(".")[0])
         window = self.lengths[query]
         self.lengths[query] += 1
-        made = super().parameters(request)
+        made = super().parameters(request, asked)
         made.ignore_eos = True
         made.min_tokens = made.max_tokens = max(1, answer_tokens(query, window) // SHORTER)
         return made

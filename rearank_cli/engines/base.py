@@ -91,7 +91,8 @@ class EngineSettings:
 
     `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments, and `server_args` are
     fields of every request to a server (None leaves a field out); `verbose` lets the engine's log
-    through, and `tell` hears what a starting engine is doing.
+    through, and `tell` hears what a starting engine is doing. `engine` is the name of an engine
+    whose answers are not vLLM's to the last bit.
     """
 
     model: Model
@@ -100,6 +101,7 @@ class EngineSettings:
     server_args: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     tell: Callable[[str], None] = lambda text: None
+    engine: str = ""
 
     def identity(self) -> dict[str, Any]:
         """Return what answers depend on beside the request, for the key of a stored answer."""
@@ -110,6 +112,7 @@ class EngineSettings:
             "engine_args": {
                 name: value for name, value in self.engine_args.items() if name not in OPERATIONAL
             },
+            **({"engine": self.engine} if self.engine else {}),
             **({"server_args": dict(self.server_args)} if self.server_args else {}),
         }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from rearank_cli.engines.server_scores import score_fields
 from rearank_cli.errors import EngineStartError
 from rearank_cli.records import Request, Sampling
 
@@ -45,19 +46,21 @@ class Dialect:
 
         All of the sampling is said: what a request leaves open is set by a server from the
         model's generation config or from its own defaults, and not as in this process. Raises
-        `EngineStartError` for sampling that OpenAI's own API does not know.
+        `EngineStartError` for sampling that OpenAI's own API does not know, and for
+        log-probabilities that no server tells.
         """
-        assert not isinstance(request.prompt, str), "this engine has no ability for plain text"
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [message._asdict() for message in request.prompt],
-        }
+        body: dict[str, Any] = {"model": self.model}
+        if isinstance(request.prompt, str):
+            body["prompt"] = request.prompt + request.continuation
+        else:
+            body["messages"] = [message._asdict() for message in request.prompt]
         if is_openai(url):
             body |= _openai(request.sampling)
         else:
             body |= _open(request.sampling)
-            if request.chat_template:
+            if request.chat_template and not isinstance(request.prompt, str):
                 body["chat_template_kwargs"] = dict(request.chat_template)
+        body |= score_fields(request)
         return {name: value for name, value in {**body, **self.extra}.items() if value is not None}
 
 

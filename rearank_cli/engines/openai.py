@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 
 from rearank_cli.engines.base import Ability, EngineSettings
-from rearank_cli.engines.dialects import Dialect
+from rearank_cli.engines.dialects import Dialect, is_openai
 from rearank_cli.engines.quiet import Quiet
 from rearank_cli.engines.replies import DELIBERATE, Retry, completion
 from rearank_cli.engines.served import models_listed
+from rearank_cli.engines.server_scores import path
 from rearank_cli.engines.servers import Server, Servers
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.log import note
@@ -37,10 +38,10 @@ class OpenAIEngine:
 
     Every prompt is tried until `deadline` seconds have passed; a try takes at most `timeout`.
     The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `transport` is for tests.
+    `abilities` are what such servers can do, though not all of them tell log-probabilities.
     `retries` counts the tries that were repeated, by cause.
     """
 
-    abilities: frozenset[Ability] = frozenset(("chat",))
     # What OpenAI's and vLLM's servers return of `top_logprobs` unless told otherwise.
     most_choices = 20
     kv_tokens = 0
@@ -67,6 +68,11 @@ class OpenAIEngine:
         self._quiet = Quiet(note)
         self.retries: Counter[str] = Counter()
         self.capacity = PER_SERVER * len(urls)
+        # OpenAI's own API has no log-probabilities of what it is given.
+        can: set[Ability] = {"chat", "text", "choices", "continuation"}
+        self.abilities = frozenset(
+            can - {"text", "continuation"} if any(map(is_openai, urls)) else can
+        )
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""
@@ -127,7 +133,7 @@ class OpenAIEngine:
         """
         with self._quiet.waiting():
             found = await self._persist(request)
-        room = self._context - request.sampling.max_tokens
+        room = self._context - (1 if request.continuation else request.sampling.max_tokens)
         if self._context and found.prompt_tokens > room:
             # The server has cut the answer's length to what was left; so would not we.
             raise PromptTooLong(found.prompt_tokens, room)
@@ -176,11 +182,11 @@ class OpenAIEngine:
         assert self._client is not None, "open comes before complete"
         try:
             reply = await self._client.post(
-                f"{server.url}/chat/completions", json=self._dialect.body(server.url, request)
+                server.url + path(request), json=self._dialect.body(server.url, request)
             )
         except httpx.HTTPError as error:
             raise Retry(f"{server.url}: {_said(error)}", type(error).__name__) from error
-        return completion(server.url, reply, request.sampling.max_tokens)
+        return completion(server.url, reply, request)
 
     async def close(self) -> None:
         """Close the connections."""

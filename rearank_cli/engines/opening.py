@@ -1,7 +1,7 @@
 """From options to an engine that is not yet open, after all checks that need nothing heavy."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,44 +19,87 @@ class Where:
     """Where the model runs: on servers, or in this process when there are no `base_urls`.
 
     `timeout` and `deadline` are seconds for one request and for one prompt with all its tries;
-    `cache` says whether finished answers are kept and used again.
+    `cache` says whether finished answers are kept and used again. `engine` is one of `ENGINES`;
+    by default servers are asked as OpenAI's are, and vLLM runs what runs in this process.
     """
 
     base_urls: Sequence[str] = field(default_factory=tuple)
     timeout: float = 600.0
     deadline: float = 1800.0
     cache: bool = True
+    engine: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `RearankError` for an engine that there is not, or not there."""
+        if self.engine and self.engine not in ENGINES:
+            raise RearankError(
+                f"--engine: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
+            )
+        if bool(self.base_urls) != (self.name == "openai"):
+            raise RearankError(
+                f"--engine {self.engine}: "
+                + ("does not ask servers" if self.base_urls else "needs servers to ask"),
+                hint="leave out one of --engine and --base-url"
+                if self.base_urls
+                else "--base-url names them",
+            )
+
+    @property
+    def name(self) -> str:
+        """The engine's name in `ENGINES`."""
+        return self.engine or ("openai" if self.base_urls else "vllm")
 
 
 def make_engine(settings: EngineSettings, where: Where) -> Engine:
     """Return the engine for these settings; raise `RearankError` when the cache is unusable."""
     store = Store() if where.cache else None
-    engine: Engine
-    if where.base_urls:
-        from rearank_cli.engines.openai import OpenAIEngine
+    settings = identified(settings, where, store)
+    engine = ENGINES[where.name](settings, where)
+    return CachedEngine(engine, store, _legacy(settings, where)) if store else engine
 
-        settings = identified(settings, where, store)
-        engine = OpenAIEngine(settings, where.base_urls, where.timeout, where.deadline)
-    else:
-        from rearank_cli.engines.vllm import VllmEngine
 
-        engine = VllmEngine(settings)
-    return CachedEngine(engine, store, _legacy(settings)) if store else engine
+def _openai(settings: EngineSettings, where: Where) -> Engine:
+    from rearank_cli.engines.openai import OpenAIEngine
+
+    return OpenAIEngine(settings, where.base_urls, where.timeout, where.deadline)
+
+
+def _vllm(settings: EngineSettings, where: Where) -> Engine:
+    from rearank_cli.engines.vllm import VllmEngine
+
+    return VllmEngine(settings)
+
+
+def _transformers(settings: EngineSettings, where: Where) -> Engine:
+    from rearank_cli.engines.transformers import TransformersEngine
+
+    return TransformersEngine(settings)
+
+
+ENGINES: Mapping[str, Callable[[EngineSettings, Where], Engine]] = {
+    "openai": _openai,
+    "vllm": _vllm,
+    "transformers": _transformers,
+}
+"""What a model can run on, by name; nothing heavy is imported before one is made."""
 
 
 def make_dry_engine(settings: EngineSettings, where: Where) -> DryEngine:
     """Return the engine that only counts, with the cache that the real one would use."""
     store = Store() if where.cache else None
     settings = identified(settings, where, store)
-    return DryEngine(settings, store, _legacy(settings))
+    return DryEngine(settings, store, _legacy(settings, where))
 
 
 def identified(settings: EngineSettings, where: Where, store: Store | None) -> EngineSettings:
     """Return the settings with what the servers tell of their model as its revision.
 
     So that servers which share a name for different models do not share answers. A model in this
-    process, and any model when nothing is kept, is left as it is.
+    process is left as it is, but for the engine's name where that is not vLLM, and so is any model
+    when nothing is kept.
     """
+    if where.name == "transformers":
+        return replace(settings, engine=where.name)
     if not where.base_urls or store is None:
         return settings
     from rearank_cli.engines.openai import authorization
@@ -67,8 +110,9 @@ def identified(settings: EngineSettings, where: Where, store: Store | None) -> E
     return replace(settings, model=replace(settings.model, revision=f"{name} at {told}"))
 
 
-def _legacy(settings: EngineSettings) -> dict[str, Any] | None:
-    return settings.legacy_identity() if settings.model.location else None
+def _legacy(settings: EngineSettings, where: Where) -> dict[str, Any] | None:
+    """Return what earlier versions kept answers by; they had vLLM alone in this process."""
+    return settings.legacy_identity() if where.name == "vllm" else None
 
 
 def check_urls(urls: Sequence[str]) -> list[str]:

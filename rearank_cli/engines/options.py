@@ -22,14 +22,16 @@ from rearank_cli.engines.opening import (
 class EngineOptions(TypedDict, total=False):
     """What can be said of an engine beside its model; all may be left out.
 
-    `base_urls` are servers, then the model is not run in this process; `timeout` and `deadline`
-    are seconds for one request and for one ask with all its tries. `adapter` is the folder of a
-    LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`;
-    `server_args` are fields of every request to a server, and None leaves a field out.
-    `cache` says whether finished answers are kept and used again. `verbose` lets the engine's log
-    through; `tell` hears what a starting engine is doing.
+    `engine_name` is one of `opening.ENGINES`, by default `openai` for servers and `vllm` in this
+    process. `base_urls` are servers, then the model is not run in this process; `timeout` and
+    `deadline` are seconds for one request and for one ask with all its tries. `adapter` is the
+    folder of a LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or
+    `max_model_len`; `server_args` are fields of every request to a server, and None leaves a field
+    out. `cache` says whether finished answers are kept and used again. `verbose` lets the engine's
+    log through; `tell` hears what a starting engine is doing.
     """
 
+    engine_name: str
     base_urls: Sequence[str]
     timeout: float
     deadline: float
@@ -74,6 +76,7 @@ def open_settings(model: str | None, **options: Any) -> Opening:
     """
     where = Where(
         check_urls(options.pop("base_urls", None) or []),
+        engine=options.pop("engine_name", None) or "",
         **{name: options.pop(name) for name in ("timeout", "deadline", "cache") if name in options},
     )
     adapter = options.pop("adapter", None)

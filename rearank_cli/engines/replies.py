@@ -9,7 +9,9 @@ import httpx
 from rearank_cli.engines.base import ANSWERED
 from rearank_cli.engines.dialects import OPTIONAL
 from rearank_cli.engines.refusals import refusal
-from rearank_cli.records import Completion
+from rearank_cli.engines.server_scores import with_scores
+from rearank_cli.errors import EngineError
+from rearank_cli.records import Completion, Request
 
 RETRIED = {408, 409, 425, 429, *range(500, 600)}
 # No server makes us wait longer than this, in seconds.
@@ -35,8 +37,8 @@ class Retry(Exception):
         self.ended = ended
 
 
-def completion(url: str, reply: httpx.Response, max_tokens: int) -> Completion:
-    """Return the answer in a reply to a request with room for `max_tokens`.
+def completion(url: str, reply: httpx.Response, request: Request) -> Completion:
+    """Return the answer in a reply to a request, with the log-probabilities that it wanted.
 
     Raises `Retry`, or `EngineError` for what no repetition changes. Only an answer that the model
     ended, or that its length ended, is one: everything else is a fragment.
@@ -49,9 +51,13 @@ def completion(url: str, reply: httpx.Response, max_tokens: int) -> Completion:
             sick=reply.status_code != 429,
         )
     if reply.status_code != 200:
-        raise refusal(url, reply, max_tokens, OPTIONAL)
+        raise refusal(url, reply, request.sampling.max_tokens, OPTIONAL)
     try:
         found = _completion(reply.json())
+        if found.finish_reason in ANSWERED:
+            found = with_scores(found, reply.json()["choices"][0], request)
+    except EngineError as error:
+        raise EngineError(f"{url}: {error.message}", error.hint) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         text = f"{url}: expected a chat completion, found other data"
         raise Retry(text, "no completion") from error
@@ -64,7 +70,9 @@ def completion(url: str, reply: httpx.Response, max_tokens: int) -> Completion:
 
 def _completion(data: Mapping[str, Any]) -> Completion:
     choice = data["choices"][0]
-    message, usage = choice["message"], data.get("usage") or {}
+    # A completion of a plain text has its text where that of a chat has a message.
+    message = choice["message"] if "message" in choice else {"content": choice["text"]}
+    usage = data.get("usage") or {}
     return Completion(
         text=message.get("content") or "",
         reasoning=message.get("reasoning_content") or message.get("reasoning") or "",

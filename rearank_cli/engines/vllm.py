@@ -15,7 +15,8 @@ from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
 from rearank_cli.engines.output import EngineOutput
 from rearank_cli.engines.prepare import prepare
-from rearank_cli.engines.tokens import encode
+from rearank_cli.engines.splitting import Asked, read_request
+from rearank_cli.engines.vllm_scores import with_scores
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Request
 
@@ -48,8 +49,8 @@ class VllmEngine:
         self._context = 0
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
-        self.abilities: frozenset[Ability] = frozenset(("chat", "text"))
         self.most_choices = 0
+        self.abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
         ranks = int(settings.engine_args.get("data_parallel_size") or 1)
@@ -152,26 +153,27 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         loop = asyncio.get_running_loop()
-        ids = await loop.run_in_executor(self._encoders, self.encode, request)
-        room = self._context - request.sampling.max_tokens
+        asked = await loop.run_in_executor(self._encoders, self.asked, request)
+        room = asked.room(self._context, request.sampling.max_tokens)
         if room < 1:
             raise EngineStartError(
                 f"expected max_tokens below the model's context of {self._context} tokens, "
                 f"found {request.sampling.max_tokens}",
                 exit_code=2,
             )
-        if len(ids) > room:
-            raise PromptTooLong(len(ids), room)
+        if len(asked.ids) > room:
+            raise PromptTooLong(len(asked.ids), room)
         name = f"rearank-{os.getpid()}-{next(self._numbers)}"
         began = time.perf_counter()
         try:
             async for output in self._llm.generate(
-                tokens_input(ids),
-                self.parameters(request),
+                tokens_input(list(asked.ids)),
+                self.parameters(request, asked),
                 name,
                 lora_request=self._lora,
             ):
-                return _completion(output, time.perf_counter() - began)
+                found = _completion(output, time.perf_counter() - began)
+                return with_scores(found, output, asked)
         except EngineError:
             raise
         except EngineDeadError as error:
@@ -180,11 +182,20 @@ class VllmEngine:
             raise EngineError(*self._failure("the engine refused the prompt", error)) from error
         raise EngineError("the engine gave no answer")
 
-    def parameters(self, request: Request) -> Any:
-        """Return vLLM's sampling parameters for a request."""
+    def parameters(self, request: Request, asked: Asked) -> Any:
+        """Return vLLM's sampling parameters for a request and its tokens."""
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         sampling = request.sampling
+        if asked.split:
+            # Something is always written; it is thrown away.
+            return SamplingParams(
+                temperature=0.0,
+                max_tokens=1,
+                prompt_logprobs=0,
+                detokenize=False,
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
         return SamplingParams(
             temperature=sampling.temperature,
             max_tokens=sampling.max_tokens,
@@ -193,12 +204,13 @@ class VllmEngine:
             top_k=sampling.top_k,
             min_p=sampling.min_p,
             repetition_penalty=sampling.repetition_penalty,
+            logprob_token_ids=list(asked.choices.values()) or None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def encode(self, request: Request) -> list[int]:
-        """Return the tokens of a request's prompt."""
-        return encode(self._llm.tokenizer, request)
+    def asked(self, request: Request) -> Asked:
+        """Return the tokens of a request."""
+        return read_request(self._llm.tokenizer, request)
 
     async def close(self) -> None:
         """Stop vLLM and see to it that none of its processes is left."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rearank_cli.errors import RearankError
 from rearank_cli.training.precision import in_bf16
@@ -103,30 +103,6 @@ def from_adapter(base: Any, folder: Path) -> Any:
 def without_adapter(model: Any) -> Any:
     """Return the model that an adapter is laid over, or the model itself."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
-
-
-@contextmanager
-def plain_generation(model: Any) -> Iterator[None]:
-    """Let a model generate by what it is asked alone, then put its generation config back.
-
-    What a request leaves unsaid, transformers takes from the model's generation_config.json: a
-    penalty, beams, a bias. Only the tokens that begin, end and pad texts are kept of it.
-    """
-    holders = [model, without_adapter(model)]
-    before = [holder.generation_config for holder in holders]
-    own = before[0]
-    plain = GenerationConfig(
-        bos_token_id=own.bos_token_id,
-        eos_token_id=own.eos_token_id,
-        pad_token_id=own.pad_token_id,
-    )
-    for holder in holders:
-        holder.generation_config = plain
-    try:
-        yield
-    finally:
-        for holder, config in zip(holders, before, strict=True):
-            holder.generation_config = config
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
+from rearank_cli.engines.generation import plain_generation
 from rearank_cli.training import policy
 from rearank_cli.training.callbacks import Metrics, Progress, Validate
 from rearank_cli.training.folder import processes
@@ -189,7 +190,7 @@ def _train(job: Job, trainer: Any, stage: str, validator: Validator | None) -> N
     if trainer.is_world_process_zero():
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else -1
         job.folder.rewind(stage, step)
-    with policy.plain_generation(trainer.model):
+    with plain_generation(trainer.model):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 

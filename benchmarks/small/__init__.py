@@ -1,0 +1,1 @@
+"""The embedded model as a reranker on a CPU: how good, and how fast."""

@@ -1,0 +1,114 @@
+"""Which tokens log-probabilities are wanted of; the same ones for every engine."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from rearank_cli.engines.tokens import encode
+from rearank_cli.errors import EngineStartError, RearankError
+from rearank_cli.records import Request
+
+
+class Split(NamedTuple):
+    """A prompt with its continuation: all tokens, where the continuation begins, its texts."""
+
+    ids: tuple[int, ...]
+    start: int
+    texts: tuple[str, ...]
+
+
+class Asked(NamedTuple):
+    """A request as tokens: all of them, its continuation's, and those of its choices by name."""
+
+    ids: tuple[int, ...]
+    split: Split | None
+    choices: Mapping[str, int]
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the continuation."""
+        return self.ids[: self.split.start] if self.split else self.ids
+
+    def room(self, context: int, max_tokens: int) -> int:
+        """Return how many tokens may be given to a model of this context."""
+        return context - (1 if self.split else max_tokens)
+
+
+def read_request(tokenizer: Any, request: Request) -> Asked:
+    """Return the tokens of a request; raise what `split` and `first_tokens` raise."""
+    if request.continuation:
+        found = split(tokenizer, request)
+        return Asked(found.ids, found, {})
+    choices = first_tokens(tokenizer, request.choices)
+    return Asked(tuple(encode(tokenizer, request)), None, choices)
+
+
+def split(tokenizer: Any, request: Request) -> Split:
+    """Return the tokens of a request's prompt and continuation.
+
+    Both are tokenised as one text, as the model has learned texts. The continuation's tokens are
+    those whose text begins at or after the prompt's end; a token that reaches over it is the
+    prompt's. Raises `RearankError` where either has no token, or the tokenizer cannot tell.
+    """
+    if not tokenizer.is_fast:
+        raise EngineStartError(
+            "the log-probabilities of a text need a tokenizer that tells where its tokens lie",
+            hint="take a model that has a tokenizer.json",
+            exit_code=2,
+        )
+    before = rendered(tokenizer, request)
+    whole = before + request.continuation
+    plain = isinstance(request.prompt, str)
+    encoded = tokenizer(whole, add_special_tokens=plain, return_offsets_mapping=True)
+    # What the tokenizer itself puts around a text has no width.
+    places = [
+        (token, begin, end)
+        for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        if begin < end or begin < len(before)
+    ]
+    inside = (at for at, (_, begin, _) in enumerate(places) if begin >= len(before))
+    start = next(inside, len(places))
+    if not 0 < start < len(places):
+        raise RearankError(
+            "expected a prompt and a continuation with at least one token each, found "
+            f"{before[-40:]!r} and {request.continuation[:40]!r}"
+        )
+    # A token may reach over the prompt's end; spaces before a token may be left out of its place.
+    edges = [max(len(before), places[start - 1][2])]
+    edges += [*(begin for _, begin, _ in places[start + 1 :]), len(whole)]
+    texts = tuple(whole[begin:end] for begin, end in pairwise(edges))
+    return Split(tuple(token for token, _, _ in places), start, texts)
+
+
+def rendered(tokenizer: Any, request: Request) -> str:
+    """Return a request's prompt as one text: a chat up to the beginning of the model's turn."""
+    if isinstance(request.prompt, str):
+        return request.prompt
+    text: str = tokenizer.apply_chat_template(
+        [message._asdict() for message in request.prompt],
+        add_generation_prompt=True,
+        tokenize=False,
+        **request.chat_template,
+    )
+    return text
+
+
+def first_tokens(tokenizer: Any, choices: Sequence[str]) -> dict[str, int]:
+    """Return the first token of every choice, as it stands at the beginning of a text.
+
+    Raises `RearankError` for a choice without a token, and for two that begin with the same.
+    """
+    found: dict[str, int] = {}
+    owners: dict[int, str] = {}
+    for choice in choices:
+        ids = tokenizer(choice, add_special_tokens=False)["input_ids"]
+        if not ids:
+            raise RearankError(f"expected choices with at least one token, found {choice!r}")
+        other = owners.setdefault(ids[0], choice)
+        if other != choice:
+            raise RearankError(
+                f"the choices {other!r} and {choice!r} begin with the same token of this model",
+                hint="take words or letters that differ in their first token",
+            )
+        found[choice] = ids[0]
+    return found

@@ -1,0 +1,58 @@
+"""Which engine a model runs on: a table, and one identity for what is kept and what is counted."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tiny import make_model
+
+from rearank_cli.engines.opening import ENGINES, Where
+from rearank_cli.engines.options import open_settings
+from rearank_cli.errors import RearankError
+from rearank_cli.records import Completion, Request, Sampling
+
+URL = "http://localhost:8000/v1"
+SCORED = Request("a jar of", Sampling(1), continuation=" honey")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    pytest.importorskip("torch", reason="needs torch and transformers")
+    monkeypatch.setenv("REARANK_CACHE_DIR", str(tmp_path / "cache"))
+    return str(make_model(tmp_path / "model"))
+
+
+def test_the_engine_is_one_of_a_table() -> None:
+    assert Where().name == "vllm"
+    assert Where([URL]).name == "openai"
+    assert Where(engine="transformers").name == "transformers"
+    with pytest.raises(RearankError, match="expected one of openai, vllm, transformers, found 'x'"):
+        Where(engine="x")
+    for name in ("vllm", "transformers"):
+        with pytest.raises(RearankError, match=f"--engine {name}: does not ask servers"):
+            Where([URL], engine=name)
+    with pytest.raises(RearankError, match="--engine openai: needs servers to ask"):
+        Where(engine="openai")
+    assert set(ENGINES) == {"openai", "vllm", "transformers"}
+
+
+def test_what_transformers_says_is_kept_and_not_taken_for_vllms(folder: str) -> None:
+    def ask() -> Completion:
+        engine = open_settings(folder, engine_name="transformers").make()
+
+        async def main() -> Completion:
+            await engine.open()
+            try:
+                return await engine.complete(SCORED)
+            finally:
+                await engine.close()
+
+        return asyncio.run(main())
+
+    first, second = ask(), ask()
+    assert (first.cached, second.cached) == (False, True)
+    assert first.tokens == second.tokens
+    assert "".join(token.text for token in second.tokens) == " honey"
+    real = open_settings(folder, engine_name="transformers")
+    assert real.dry().identity() == real.make().identity()
+    assert real.dry().identity() != open_settings(folder).dry().identity()
