@@ -11,7 +11,7 @@ from rearank_cli import __version__
 from rearank_cli.cli import cache, prompt
 from rearank_cli.cli.talk import listening
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
-from rearank_cli.errors import RearankError
+from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.log import note
 
 VERBS = (
@@ -23,6 +23,7 @@ VERBS = (
     "report",
     "index",
     "datasets",
+    "doctor",
     "augment",
     "train",
 )
@@ -90,4 +91,6 @@ def _told(error: RearankError) -> int:
     note(f"error: {error.message}")
     if error.hint:
         note(f"hint: {error.hint}")
+    if isinstance(error, EngineStartError) and error.exit_code == 1:
+        note("hint: rearank doctor says what this machine, or a server, lacks")
     return error.exit_code
