@@ -18,6 +18,7 @@ VERBS = (
     "retrieve",
     "rerank",
     "eval",
+    "check",
     "fuse",
     "explain",
     "report",
