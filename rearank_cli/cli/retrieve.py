@@ -37,6 +37,7 @@ EXCLUSION = "Exclusion"
 
 
 def command(
+    context: typer.Context,
     name: DatasetArgument = None,
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -149,7 +150,7 @@ def command(
     check_writable(output)
     fields = [field.strip() for field in (query_field or "").split(",") if field.strip()]
     collection = open_collection(
-        one_name(name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
+        one_name(context, name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
     )
     topics = collection.queries()
     excluded = merged(collection.excluded(), read_exclusions(exclude) if exclude else {})
