@@ -10,6 +10,9 @@
 #   PAPER_EVAL='--judged-queries-only'     options for rearank eval
 #   PAPER_DL='dl19'                        some of the collections only
 #   PAPER_RUNS=runs/small                  another folder, for another model
+#   PAPER_EXPECT='RankZephyr-7B'           the line of the paper's tables that the run is held against
+#   PAPER_CHECK='--tolerance 0.02'         options for rearank check
+#   PAPER_STRICT=1                         make fails when a figure falls short of the paper's
 #   CANDIDATES_dl19=my.trec                candidates from a file instead of our BM25
 #   DATASET_signal=data/signal             a collection that ir_datasets lacks, as a folder
 # MS MARCO (DL19, DL20) has 8.8 million passages: the index takes an hour and some 3 GB, once.
@@ -20,6 +23,9 @@ PYTHON ?= python3
 PAPER_RUNS ?= runs/paper
 PAPER_RERANK ?=
 PAPER_EVAL ?=
+PAPER_EXPECT ?= REARANK-7B
+PAPER_CHECK ?=
+PAPER_STRICT ?=
 PAPER_DL ?= dl19 dl20
 PAPER_BEIR ?= covid nfcorpus dbpedia scifact signal news robust04
 PAPER_BRIGHT ?= biology earth-science economics psychology robotics stackoverflow \
@@ -38,13 +44,22 @@ DATASET_robust04 ?= data/robust04
 # BRIGHT's collections have their ir_datasets names.
 paper_dataset = $(or $(DATASET_$(1)),bright/$(1))
 
+# Exit code 3 says that a run falls short, which is a result; anything else above 0 is a failure.
+paper_check = short=0; $(foreach name,$(1),$(REARANK) check $(PAPER_RUNS)/$(name).rearank.trec \
+	  -d $(call paper_dataset,$(name)) --collection-name $(name) --expect '$(PAPER_EXPECT)' \
+	  $(filter --judged-queries-only,$(PAPER_EVAL)) $(PAPER_CHECK) \
+	  || { code=$$?; test $$code = 3 || exit $$code; short=3; };) $(if $(PAPER_STRICT),exit $$short)
+
 .PHONY: paper-dl paper-beir paper-bright
 paper-dl: $(PAPER_DL:%=$(PAPER_RUNS)/%.tsv)  ## the paper's TREC DL figures, and ours
-	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) -m rearank_cli.evaluation.papertable table1 $^
+	@$(call paper_check,$(PAPER_DL))
 paper-beir: $(PAPER_BEIR:%=$(PAPER_RUNS)/%.tsv)  ## the same for BEIR
-	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table1.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) -m rearank_cli.evaluation.papertable table1 $^
+	@$(call paper_check,$(PAPER_BEIR))
 paper-bright: $(PAPER_BRIGHT:%=$(PAPER_RUNS)/%.tsv)  ## the same for BRIGHT
-	@$(if $(BIN),$(BIN)/python,$(PYTHON)) benchmarks/paper/compare.py benchmarks/paper/table2.tsv $^
+	@$(if $(BIN),$(BIN)/python,$(PYTHON)) -m rearank_cli.evaluation.papertable table2 $^
+	@$(call paper_check,$(PAPER_BRIGHT))
 
 # Runs are results, not steps on the way: without this, make removes what only a rule asked for.
 .PRECIOUS: $(PAPER_RUNS)/%.bm25.trec $(PAPER_RUNS)/%.rearank.trec $(PAPER_RUNS)/%.tsv

@@ -16,7 +16,7 @@ FLOORS = (
     {"formats"},
     {"engines", "methods", "recipes", "collection"},
     {"reranking", "evaluation", "lucene"},
-    {"training"},
+    {"training", "health"},
     {"report"},
     {"cli"},
 )

@@ -1,30 +1,21 @@
 """The paper's tables: the data, the comparison, and `make paper-dl` on three queries of DL19."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from command import ROOT, environment
 from llm_server import serving
 
+from rearank_cli.evaluation import papertable
+from rearank_cli.evaluation.expected import paper_table
 from rearank_cli.records import Prompt
 
-PAPER = ROOT / "benchmarks" / "paper"
 QUERIES = 3
 HITS = 30
-
-
-def compare() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare", PAPER / "compare.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -33,7 +24,7 @@ def compare() -> ModuleType:
 def test_the_papers_figures_average_to_what_it_says(
     table: str, rows: int, columns: int, average: float
 ) -> None:
-    figures = compare().paper(PAPER / f"{table}.tsv")
+    figures = paper_table(table).rows
     assert len(figures) == rows and len(figures["BM25"]) == columns
     values = [
         float(value) for name, value in figures["REARANK-7B"].items() if not name.startswith("dl")
@@ -42,13 +33,12 @@ def test_the_papers_figures_average_to_what_it_says(
 
 
 def test_only_our_collections_are_averaged(tmp_path: Path) -> None:
-    module = compare()
     for name, bm25, reranked in (("dl20", 0.48, 0.7), ("news", 0.4, 0.5)):
         (tmp_path / f"{name}.tsv").write_text(
             f"run\tnDCG@10\n{name}.bm25\t{bm25}\n{name}.rearank\t{reranked}\n", encoding="utf-8"
         )
-    figures = module.ours([tmp_path / "news.tsv", tmp_path / "dl20.tsv"])
-    text = list(module.lines(module.paper(PAPER / "table1.tsv"), figures))
+    figures = papertable.ours([tmp_path / "news.tsv", tmp_path / "dl20.tsv"])
+    text = list(papertable.lines(paper_table("table1").rows, figures))
     assert text[0] == "| nDCG@10 (%) | dl20 | news | average |"
     assert "| BM25 | 47.96 | 39.52 | 43.74 |" in text
     assert "| **ours: rearank** | 70.00 | 50.00 | 60.00 |" in text
@@ -74,7 +64,8 @@ def test_whose_wording_was_used_stands_below_the_figures(
         first = json.dumps({"provenance": {name: asked}})
         (tmp_path / "dl19.rearank.trace.jsonl").write_text(first + "\n{}\n", encoding="utf-8")
     result = subprocess.run(
-        [sys.executable, str(PAPER / "compare.py"), str(PAPER / "table1.tsv"), str(figures)],
+        [sys.executable, "-m", "rearank_cli.evaluation.papertable", "table1", str(figures)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -119,6 +110,13 @@ def test_paper_dl_is_built_once_and_printed(tmp_path: Path, shared: Path) -> Non
         first = make(tmp_path, *arguments)
         assert first.returncode == 0, first.stderr
         assert "| REARANK-7B | 74.16 | 74.16 |" in first.stdout
+        short = next(
+            line for line in first.stdout.splitlines() if line.startswith("dl19.rearank\t")
+        )
+        assert short.split("\t")[1:4] == ["dl19", "nDCG@10", "0.7416"]
+        assert short.endswith("short")
+        strict = make(tmp_path, *arguments, "PAPER_STRICT=1")
+        assert strict.returncode == 2 and "Error 3" in strict.stderr
         assert "| **ours: bm25** | " in first.stdout
         assert "| **ours: rearank** | " in first.stdout
         assert "not the one that REARANK-7B was trained on" in first.stdout

@@ -1,6 +1,8 @@
 """The command `rearank`: its verbs, and how errors reach the terminal."""
 
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -8,24 +10,30 @@ import typer
 from typer.main import get_command
 
 from rearank_cli import __version__
-from rearank_cli.cli import cache, prompt
+from rearank_cli.cli import cache, config, prompt
+from rearank_cli.cli.layers import default_map
 from rearank_cli.cli.talk import listening
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
-from rearank_cli.errors import RearankError
+from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.log import note
 
 VERBS = (
     "retrieve",
     "rerank",
     "eval",
+    "check",
     "fuse",
     "explain",
     "report",
     "index",
     "datasets",
+    "doctor",
     "augment",
     "train",
 )
+
+COMPLETING = "_REARANK_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 app = typer.Typer(
     name="rearank",
@@ -60,6 +68,7 @@ for _verb in VERBS:
     _module = import_module(f"rearank_cli.cli.{_verb}")
     app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
 app.add_typer(cache.app, name="cache")
+app.add_typer(config.app, name="config")
 app.add_typer(prompt.app, name="prompt")
 
 
@@ -73,7 +82,8 @@ def _run() -> int:
     """Run the command and return the exit code; failures that a person can act on are told."""
     program = get_command(app)
     try:
-        code = program.main(prog_name=PROGRAM, standalone_mode=False)
+        defaults = {} if _only_asks(sys.argv[1:]) else default_map(program)
+        code = program.main(prog_name=PROGRAM, standalone_mode=False, default_map=defaults)
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help is the answer
             error.show()
@@ -85,9 +95,20 @@ def _run() -> int:
     return int(code or 0)
 
 
+def _only_asks(args: Sequence[str]) -> bool:
+    """Tell whether files with settings are not to be applied: help comes whatever they say."""
+    return (
+        bool({"--help", "--version"} & set(args))
+        or COMPLETING in os.environ
+        or "config" in args[:1]
+    )
+
+
 def _told(error: RearankError) -> int:
     """Tell an error and its hint, and return its exit code."""
     note(f"error: {error.message}")
     if error.hint:
         note(f"hint: {error.hint}")
+    if isinstance(error, EngineStartError) and error.exit_code == 1:
+        note("hint: rearank doctor says what this machine, or a server, lacks")
     return error.exit_code

@@ -108,7 +108,7 @@ def command(
 
     check_writable(output)
     _check(runs, dataset, qrels, baseline, diff)
-    style = Style(format or _default_format(output, per_query), digits, per_query)
+    style = Style(format or default_format(output, per_query), digits, per_query)
     sources = label_sources([*([baseline] if baseline and baseline not in runs else []), *runs])
     request = Request(
         sources,
@@ -121,7 +121,7 @@ def command(
     )
     if diff:
         style = replace(style, diff=_texts(dataset))
-    judgements = _judgements(dataset, qrels)
+    judgements = read_judgements(dataset, qrels)
     report = evaluate(request, judgements)
     origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
     with write_text(output) as handle:
@@ -143,12 +143,13 @@ def _check(
         raise RearankError("--diff needs a run to compare with", hint="name it with --baseline RUN")
 
 
-def _default_format(output: str, per_query: bool) -> Format:
+def default_format(output: str, per_query: bool) -> Format:
+    """Return a table for a person at a terminal, and lines for whatever else reads them."""
     terminal = output == STDIO and sys.stdout.isatty() and not per_query
     return Format.TABLE if terminal else Format.TSV
 
 
-def _judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
+def read_judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
     """Read the judgements of a file or a collection, without touching documents."""
     if qrels is not None and (qrels == STDIO or Path(qrels).exists()) and not Path(qrels).is_dir():
         return read_qrels(qrels)

@@ -25,6 +25,7 @@ Examples:
 
 
 def command(
+    context: typer.Context,
     name: DatasetArgument = None,
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -46,6 +47,6 @@ def command(
     from rearank_cli.lucene.languages import check_language
 
     check_language(language)
-    collection = open_collection(one_name(name, dataset), one_corpus(corpus, corpus_from))
+    collection = open_collection(one_name(context, name, dataset), one_corpus(corpus, corpus_from))
     how = Indexing(language, threads or os.cpu_count() or 1, verbose)
     typer.echo(str(ensure_index(collection, how, again)))

@@ -1,6 +1,5 @@
 """What `retrieve` and `index` share: options, and which collection is meant."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -28,12 +27,15 @@ Threads = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Java and Lucene say.")]
 
 
-def one_name(name: str | None, dataset: str | None) -> str | None:
-    """Return the collection named as argument or by -d; an argument beats REARANK_DATASET.
+def one_name(context: typer.Context, name: str | None, dataset: str | None) -> str | None:
+    """Return the collection named as argument or by -d.
 
-    Raises `RearankError` when both are given and differ.
+    An argument beats the environment and rearank.toml. Raises `RearankError` when both were typed
+    and differ.
     """
-    if name and dataset and name != dataset and dataset != os.environ.get("REARANK_DATASET"):
+    source = context.get_parameter_source("dataset")
+    typed = source is not None and source.name == "COMMANDLINE"
+    if name and dataset and name != dataset and typed:
         raise RearankError(f"expected one collection, found two: {name} and {dataset}")
     return name or dataset
 

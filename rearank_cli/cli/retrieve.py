@@ -29,6 +29,7 @@ Examples:
   rearank retrieve vaswani > runs/vaswani.bm25.trec
   rearank retrieve --corpus docs.jsonl --queries topics.tsv --rm3 -o run.trec
   rearank retrieve beir/nfcorpus/test --index beir-v1.0.0-nfcorpus.flat -o run.trec
+  rearank retrieve bright/biology --query-bm25 --hits 1000 -o run.trec
   rearank retrieve beir/arguana --exclude-self --hits 1000 -o run.trec
 """
 EXPANSION = "Query expansion"
@@ -36,6 +37,7 @@ EXCLUSION = "Exclusion"
 
 
 def command(
+    context: typer.Context,
     name: DatasetArgument = None,
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -60,6 +62,13 @@ def command(
     hits: Annotated[int, typer.Option(min=1, help="How many documents per query.")] = 100,
     k1: Annotated[float, typer.Option(min=0, help="BM25: how fast repeated terms saturate.")] = 0.9,
     b: Annotated[float, typer.Option(min=0, max=1, help="BM25: weight of the length.")] = 0.4,
+    query_bm25: Annotated[
+        bool,
+        typer.Option(
+            "--query-bm25",
+            help="Weigh the query's words by BM25 too, as if it were a document: for long queries.",
+        ),
+    ] = False,
     rm3: Annotated[
         bool, typer.Option("--rm3", help="Expand queries by RM3.", rich_help_panel=EXPANSION)
     ] = False,
@@ -116,7 +125,7 @@ def command(
     threads: Threads = None,
     tag: Annotated[
         str | None,
-        typer.Option(help="Name of the run.", show_default="bm25, bm25+rm3 or bm25+rocchio"),
+        typer.Option(help="Name of the run.", show_default="bm25 or bm25qs, +rm3, +rocchio"),
     ] = None,
     verbose: Verbose = False,
     output: Output = "-",
@@ -141,7 +150,7 @@ def command(
     check_writable(output)
     fields = [field.strip() for field in (query_field or "").split(",") if field.strip()]
     collection = open_collection(
-        one_name(name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
+        one_name(context, name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
     )
     topics = collection.queries()
     excluded = merged(collection.excluded(), read_exclusions(exclude) if exclude else {})
@@ -156,6 +165,7 @@ def command(
             hits=hits,
             k1=k1,
             b=b,
+            query_side=query_bm25,
             expansion=feedback,
             language=language,
             exclude_self=exclude_self,

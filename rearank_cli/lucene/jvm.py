@@ -51,7 +51,7 @@ def start(threads: int | None = None, verbose: bool = False, brief: bool = False
     except Exception as error:  # noqa: BLE001  pyjnius raises bare exceptions of several kinds
         raise RearankError(
             f"Java could not be started: {error}",
-            hint="check JAVA_HOME and REARANK_JVM_OPTIONS, or unset both",
+            hint="check JAVA_HOME and REARANK_JVM_OPTIONS, or unset both; see rearank doctor",
         ) from error
     _quiet(verbose)
 

@@ -27,13 +27,16 @@ class Hit(NamedTuple):
 
 
 class PlainSearcher:
-    """Searches with what an Anserini searcher has set up: reader, analyzer, similarity."""
+    """Searches with what an Anserini searcher has set up: reader, analyzer, similarity.
 
-    def __init__(self, anserini: Any) -> None:
+    `generator` is one of Anserini's query generators.
+    """
+
+    def __init__(self, anserini: Any, generator: Any) -> None:
         self._searcher = jvm.java_class("org.apache.lucene.search.IndexSearcher")(anserini.reader)
         self._searcher.setSimilarity(anserini.get_similarity())
         self._analyzer = anserini.get_analyzer()
-        self._words = jvm.java_class("io.anserini.search.query.BagOfWordsQueryGenerator")()
+        self._generator = generator
         self._order = anserini.BREAK_SCORE_TIES_BY_DOCID
         self._to_string = jvm.java_class("java.util.Arrays").toString
 
@@ -49,7 +52,7 @@ class PlainSearcher:
 
     def _printed(self, text: str, depth: int) -> str:
         """Return the hits as one Java string: an object for every hit would cost more to fetch."""
-        query = self._words.buildQuery("contents", self._analyzer, text)
+        query = self._generator.buildQuery("contents", self._analyzer, text)
         top = self._searcher.search(query, depth, self._order, True)
         return str(self._to_string(top.scoreDocs))
 

@@ -1,4 +1,4 @@
-"""Our figures beside the paper's: `python benchmarks/paper/compare.py table1.tsv FILE…`.
+"""Our figures beside the paper's: `python -m rearank_cli.evaluation.papertable table1 FILE…`.
 
 Each FILE is what `rearank eval --format tsv` wrote for one collection, named after it:
 runs/paper/dl19.tsv has the runs dl19.bm25 and dl19.rearank. Figures are nDCG@10 in percent. The
@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-MEASURE = "nDCG@10"
+from rearank_cli.evaluation.expected import MEASURE, paper_table
+from rearank_cli.formats.files import STDIO, write_text
+
 # The paper's line that our run is to be held against, by the end of our run's name.
 BESIDE = {"bm25": "BM25", "rearank": "REARANK-7B"}
 OWN_WORDING = """\
@@ -27,11 +29,6 @@ def read_tsv(path: Path) -> Iterator[dict[str, str]]:
     header = lines[0].split("\t")
     for line in lines[1:]:
         yield dict(zip(header, line.split("\t"), strict=True))
-
-
-def paper(path: Path) -> Table:
-    """Return the paper's figures by model and collection."""
-    return {row.pop("model"): row for row in read_tsv(path)}
 
 
 def ours(paths: Sequence[Path]) -> dict[str, dict[str, float]]:
@@ -97,9 +94,11 @@ def wording(paths: Sequence[Path]) -> Iterator[str]:
 
 def main() -> None:
     """Print the table of the files named on the command line."""
-    table, *files = map(Path, sys.argv[1:])
-    print("\n".join(lines(paper(table), ours(files))))
-    print("\n" + "\n".join(wording(files)))
+    table, *names = sys.argv[1:]
+    files = list(map(Path, names))
+    with write_text(STDIO) as out:
+        out.writelines(f"{line}\n" for line in lines(paper_table(table).rows, ours(files)))
+        out.writelines(f"{line}\n" for line in ("", *wording(files)))
 
 
 if __name__ == "__main__":

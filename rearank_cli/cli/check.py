@@ -1,0 +1,103 @@
+"""`rearank check`: hold runs against the figures that they are expected to reach."""
+
+from typing import Annotated
+
+import typer
+
+from rearank_cli.cli.eval import default_format, read_judgements
+from rearank_cli.cli.options import Dataset, Output, Qrels
+from rearank_cli.errors import RearankError
+from rearank_cli.evaluation.style import Format
+from rearank_cli.formats.files import STDIO, check_writable, write_text
+
+EXAMPLES = """\b
+Examples:
+  rearank check runs/dl19.rearank.trec -d msmarco-passage/trec-dl-2019/judged --expect REARANK-7B
+  rearank check runs/nfcorpus.bm25.trec -d beir/nfcorpus/test --expect BM25 --tolerance 0.02
+  rearank check runs/new.trec -d my-folder --expect expected.toml --format json
+"""
+SHORT = 3
+"""The exit code when a run falls short."""
+
+
+def command(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs in TREC format; - is stdin.")
+    ],
+    expect: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="What is expected: a TOML file, a model of the paper's tables, or a recipe.",
+        ),
+    ],
+    dataset: Dataset = None,
+    qrels: Qrels = None,
+    collection_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the collection is called among the expectations.",
+            show_default="as -d names it",
+            rich_help_panel="Collection",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much less still passes, as a fraction of 1.",
+            show_default="the expectation's, else 0.005",
+        ),
+    ] = None,
+    judged_queries_only: Annotated[
+        bool,
+        typer.Option(
+            "--judged-queries-only",
+            help="Average over the judged queries that a run has (trec_eval without -c).",
+        ),
+    ] = False,
+    format: Annotated[  # noqa: A002  the option's name
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Default: table on a terminal, tsv elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    digits: Annotated[int, typer.Option(min=0, max=17, help="Decimals; json has all.")] = 4,
+    output: Output = STDIO,
+) -> None:
+    """Measure runs as eval does, and compare them with figures that are expected.
+
+    Exit code 3 when a figure falls short by more than the tolerance. One that is higher passes; the
+    table says `above` where it is so by more than the tolerance.
+    """
+    from rearank_cli.evaluation.checking import hold, write_outcomes
+    from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+    from rearank_cli.evaluation.expected import expectations, select
+    from rearank_cli.evaluation.measures import parse_measures
+
+    check_writable(output)
+    if qrels is None and dataset is None:
+        raise RearankError(
+            "expected relevance judgements, found neither --qrels nor --dataset",
+            hint="name a file with --qrels FILE or a collection with -d NAME",
+        )
+    if [*runs, qrels].count(STDIO) > 1:
+        raise RearankError("expected one input from stdin, found - more than once")
+    where = collection_name or dataset or ""
+    expected = select(expectations(expect), where)
+    request = Request(
+        label_sources(runs),
+        parse_measures(each.measure for each in expected),
+        judged_queries_only=judged_queries_only,
+    )
+    report = evaluate(request, read_judgements(dataset, qrels))
+    outcomes = hold(report, expected, where, tolerance)
+    with write_text(output) as handle:
+        write_outcomes(handle, outcomes, expect, format or default_format(output, False), digits)
+    if any(outcome.verdict == "short" for outcome in outcomes):
+        raise typer.Exit(SHORT)
