@@ -68,7 +68,8 @@ def test_a_server_draws_answers_as_the_engine_in_this_process_does(
         "top_p": 0.8,
     }
     request = Request(PROMPT, sampling)
-    ours = VllmEngine(EngineSettings(Model("m", str(folder)))).parameters(request, Asked((1,), None, {}))
+    engine = VllmEngine(EngineSettings(Model("m", str(folder))))
+    ours = engine.parameters(request, Asked((1,), None, {}))
     theirs = served(Dialect("m").body("http://host/v1", request), defaults)
     for parameters in (ours, theirs):
         parameters.top_k = max(parameters.top_k, 0)  # vLLM reads -1 and 0 alike: all tokens
@@ -89,8 +90,7 @@ def test_a_server_draws_answers_as_the_engine_in_this_process_does(
 def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
     from types import SimpleNamespace
 
-    from rearank_cli.engines.splitting import Asked
-from rearank_cli.engines.vllm import _completion
+    from rearank_cli.engines.vllm import _completion
     from rearank_cli.errors import EngineError
 
     answer = SimpleNamespace(text="[3", finish_reason=reason, token_ids=[1, 2])
