@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rearank_cli.cli import machine
 from rearank_cli.log import note
 from rearank_cli.progress import INTERVAL, shown
 
@@ -12,7 +13,7 @@ from rearank_cli.progress import INTERVAL, shown
 @contextmanager
 def draw(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many more units are done; see `progress.Draw`."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not machine.is_on():
         with _bar(label, unit, total) as advance:
             yield advance
     else:
@@ -32,6 +33,11 @@ class _Lines:
         now = time.monotonic()
         if now - self._told >= INTERVAL:
             self._told = now
+            if machine.is_on():
+                machine.tell(
+                    "work", label=self._label, unit=self._unit, done=self._done, total=self._total
+                )
+                return
             done = shown(self._done, self._unit)
             whole = f" of {shown(self._total, self._unit)}" if self._total else ""
             speed = shown(int(self._done / (now - self._begun)), self._unit)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rearank_cli.cli.machine import Progress
 from rearank_cli.cli.options import (
     Corpus,
     Dataset,
@@ -14,7 +15,7 @@ from rearank_cli.cli.options import (
     PassageChars,
     Queries,
 )
-from rearank_cli.log import note
+from rearank_cli.cli.summing import check_beside, tell_summary
 
 if TYPE_CHECKING:  # the library stays out of --help
     from rearank_cli.cli.terminal import Bar
@@ -257,6 +258,13 @@ def command(
             "--dry-run", help="Say how many windows and tokens it would take, and ask nothing."
         ),
     ] = False,
+    summary: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write counts, flaws, tokens and seconds as JSON, too."),
+    ] = None,
+    progress: Annotated[
+        Progress, typer.Option(help="json: everything on stderr is a line of JSON.")
+    ] = Progress.AUTO,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the engine's log.")
     ] = False,
@@ -266,7 +274,7 @@ def command(
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
-    from rearank_cli.cli.terminal import Bar
+    from rearank_cli.cli.terminal import listener
     from rearank_cli.collection import open_collection
     from rearank_cli.engines.opening import engine_arguments, server_arguments
     from rearank_cli.formats.files import display_name
@@ -276,7 +284,7 @@ def command(
     from rearank_cli.reranking.reranker import Reranker
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
-    bar = Bar()
+    bar = listener(progress)
     run = take_shard(read_run(source), shard)
     texts = open_collection(dataset, corpus, queries)
     reranker = Reranker(
@@ -325,10 +333,13 @@ def command(
     reranker.settings = replace(reranker.settings, concurrency=concurrency)
     work = reranker.candidates(run, texts, display_name(source))
     files = RunFiles(output, trace, tag or reranker.tag)
+    if summary:
+        check_beside(summary, files)
     if dry:
         _dry_run(reranker, work)
     else:
         _rerank(reranker, work, files, bar)
+        tell_summary(bar.summary, len(work), files, summary)
 
 
 def _tell_recipe(reranker: "Reranker") -> None:
@@ -362,9 +373,6 @@ def _rerank(
 
     interrupt.run(main(), lambda: answers_kept(reranker.engine))
     bar.summary.retries = getattr(reranker.engine, "retries", {})  # those of servers
-    note(bar.summary.sentence(len(work)))
-    if files.trace_file:
-        note(f"trace: {files.trace_file}")
 
 
 def _dry_run(reranker: "Reranker", work: "Sequence[Candidates]") -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rearank_cli.cli import machine
 from rearank_cli.cli.bars import draw
 from rearank_cli.cli.wording import spelled
 from rearank_cli.log import LOGGER
@@ -16,6 +17,10 @@ class Talk(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
+        if machine.is_on():
+            level = "warning" if record.levelno >= logging.WARNING else "info"
+            machine.tell("message", level=level, text=spelled(record.getMessage()))
+            return
         word = "warning: " if record.levelno >= logging.WARNING else ""
         print(f"{word}{spelled(record.getMessage())}", file=sys.stderr, flush=True)
 

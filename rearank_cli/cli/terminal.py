@@ -1,10 +1,12 @@
 """What the person at the terminal sees: how far a reranking is."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rearank_cli.cli import machine
 from rearank_cli.log import note
 from rearank_cli.reranking.driver import Listener
 from rearank_cli.reranking.summary import Summary
@@ -56,6 +58,42 @@ class Bar(Listener):
     def _rate(self) -> str:
         """Return the tokens per second; nothing when all answers came from the cache."""
         return f", {self.summary.rate:,.0f} tokens/s" if self.summary.rate >= 1 else ""
+
+
+class JsonLines(Bar):
+    """The same for a program: a line of JSON for every `INTERVAL` seconds, and for the last ask."""
+
+    INTERVAL = 1.0
+
+    def __init__(self) -> None:
+        """Switch on JSON for everything else that is said."""
+        super().__init__()
+        machine.switch_on()
+        self._told = 0.0
+
+    @contextmanager
+    def counting(self, windows: int) -> Iterator[None]:
+        """Count, up to so many windows, as long as the block runs."""
+        self.summary, self._total = Summary(), windows
+        yield
+
+    def say(self, text: str) -> None:
+        """Tell what a starting engine is doing; may be called from any thread."""
+        self.summary.ready()
+        machine.tell("engine", text=text)
+
+    def answered(self, trace: AskTrace, expected: int) -> None:
+        """Note that an ask was answered."""
+        self.summary.add(trace)
+        now = time.monotonic()
+        if now - self._told >= self.INTERVAL or self.summary.asks == expected:
+            self._told = now
+            machine.tell("progress", expected=expected, **self.summary.counts())
+
+
+def listener(progress: machine.Progress) -> Bar:
+    """Return what hears of a reranking and tells it."""
+    return JsonLines() if progress is machine.Progress.JSON else Bar()
 
 
 def _live_bar() -> Any:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.reranking.trace import AskTrace
@@ -44,6 +45,19 @@ class Summary:
         """Tokens per second, in and out, since the engine was ready."""
         seconds = time.monotonic() - self._asked
         return (self.prompt_tokens + self.completion_tokens) / max(seconds, 1e-9)
+
+    def counts(self) -> dict[str, Any]:
+        """Return the counts so far as JSON has them; seconds are since the start."""
+        return {
+            "asks": self.asks,
+            "cached": self.cached,
+            "flaws": {name: self.flaws[name] for name in FLAW_NAMES},
+            "shortened": self.shortened,
+            "retries": dict(self.retries),
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "seconds": round(self.seconds, 3),
+        }
 
     def sentence(self, queries: int) -> str:
         """Return the last word: what was done, what was flawed, what it cost."""
