@@ -12,18 +12,33 @@ Examples:
   rearank datasets
   rearank datasets 'beir/*'
   rearank datasets trec-dl
+  rearank datasets runs
+  rearank datasets runs 'reasonir-gpt4.*'
 """
+RUNS = "runs"
 
 
 def command(
     pattern: Annotated[
-        str, typer.Argument(help="Part of a name, or a pattern with * and ?.")
+        str,
+        typer.Argument(
+            help="Part of a name, or a pattern with * and ?; 'runs': published runs instead."
+        ),
+    ] = "*",
+    among: Annotated[
+        str, typer.Argument(metavar="[RUNS]", help="After 'runs': part of a name, or a pattern.")
     ] = "*",
 ) -> None:
     """List the collections that have a name, their parts, and the prebuilt index that fits.
 
-    A table on a terminal, tab-separated lines when piped.
+    With 'runs': first-stage runs that papers have published, for retrieve --run-of. A table on a
+    terminal, tab-separated lines when piped.
     """
+    if pattern == RUNS:
+        _runs(among)
+        return
+    if among != "*":
+        raise RearankError(f"rearank datasets: expected no further arguments, found {among}")
     from rearank_cli.collection.listing import known_datasets
     from rearank_cli.lucene.prebuilt import catalogue, local
 
@@ -40,11 +55,23 @@ def command(
             f"expected a name that matches {pattern!r}, found none among the known collections",
             hint="rearank datasets lists them all",
         )
-    _show(rows)
-
-
-def _show(rows: list[tuple[str, ...]]) -> None:
     heads = ("name", "parts", "documents here", "prebuilt index", "download", "index here")
+    _show(heads, rows)
+
+
+def _runs(pattern: str) -> None:
+    from rearank_cli.cli.published import listed
+
+    heads, *rows = listed(pattern)
+    if not rows:
+        raise RearankError(
+            f"expected a name that matches {pattern!r}, found none among the published runs",
+            hint="rearank datasets runs lists them all",
+        )
+    _show(heads, rows)
+
+
+def _show(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     if not sys.stdout.isatty():
         for row in (heads, *rows):
             typer.echo("\t".join(row))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
+from rearank_cli.cli.published import write_published
 from rearank_cli.cli.retrieval import (
     CorpusFrom,
     DatasetArgument,
@@ -30,6 +31,7 @@ Examples:
   rearank retrieve --corpus docs.jsonl --queries topics.tsv --rm3 -o run.trec
   rearank retrieve beir/nfcorpus/test --index beir-v1.0.0-nfcorpus.flat -o run.trec
   rearank retrieve bright/biology --query-bm25 --hits 1000 -o run.trec
+  rearank retrieve bright/biology --run-of reasonir-gpt4.biology -o run.trec
   rearank retrieve beir/arguana --exclude-self --hits 1000 -o run.trec
 """
 EXPANSION = "Query expansion"
@@ -57,6 +59,13 @@ def command(
             metavar="NAME|DIR",
             help="Search this prebuilt index, or this folder, instead of our own index.",
             rich_help_panel="Collection",
+        ),
+    ] = None,
+    run_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Fetch this published run instead of searching; rearank datasets runs lists them.",
         ),
     ] = None,
     hits: Annotated[int, typer.Option(min=1, help="How many documents per query.")] = 100,
@@ -135,13 +144,18 @@ def command(
     The index is built on first use and kept in the cache folder.
     """
     from rearank_cli.collection import open_collection
-    from rearank_cli.formats.exclusions import read_exclusions
+    from rearank_cli.formats.exclusions import merged, read_exclusions
     from rearank_cli.formats.trec import write_run
-    from rearank_cli.lucene.bm25 import Rm3, Rocchio, Search, merged, search
+    from rearank_cli.lucene.bm25 import Rm3, Rocchio, Search, search
     from rearank_cli.lucene.choosing import choose_index
     from rearank_cli.lucene.index import Indexing
     from rearank_cli.lucene.languages import check_language
 
+    parts = (one_name(context, name, dataset), one_corpus(corpus, corpus_from), queries)
+    if run_of:
+        against = open_collection(*parts) if any(parts) else None
+        write_published(run_of, against, exclude, exclude_self, hits, output)
+        return
     if rm3 and rocchio:
         raise RearankError("expected one expansion, found two: --rm3 and --rocchio")
     begun = time.monotonic()
@@ -149,9 +163,7 @@ def command(
     check_language(language)
     check_writable(output)
     fields = [field.strip() for field in (query_field or "").split(",") if field.strip()]
-    collection = open_collection(
-        one_name(context, name, dataset), one_corpus(corpus, corpus_from), queries, fields=fields
-    )
+    collection = open_collection(*parts, fields=fields)
     topics = collection.queries()
     excluded = merged(collection.excluded(), read_exclusions(exclude) if exclude else {})
     how = Indexing(language, threads or os.cpu_count() or 1, verbose)

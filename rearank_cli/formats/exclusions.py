@@ -1,6 +1,7 @@
 """Lists of documents that must not be ranked for a query."""
 
 import os
+from collections.abc import Mapping
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name, read_lines
@@ -24,3 +25,12 @@ def read_exclusions(source: str | os.PathLike[str]) -> dict[str, frozenset[str]]
             )
         found.setdefault(fields[0].strip(), set()).add(fields[1].strip())
     return {query_id: frozenset(doc_ids) for query_id, doc_ids in found.items()}
+
+
+def merged(
+    first: Mapping[str, frozenset[str]], second: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return the exclusions of both."""
+    none: frozenset[str] = frozenset()
+    query_ids = {*first, *second}
+    return {each: first.get(each, none) | second.get(each, none) for each in query_ids}

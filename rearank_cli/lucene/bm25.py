@@ -73,15 +73,6 @@ class Search:
         return self.excluded.get(query_id, frozenset()) | own
 
 
-def merged(
-    first: Mapping[str, frozenset[str]], second: Mapping[str, frozenset[str]]
-) -> dict[str, frozenset[str]]:
-    """Return the exclusions of both."""
-    none: frozenset[str] = frozenset()
-    query_ids = {*first, *second}
-    return {each: first.get(each, none) | second.get(each, none) for each in query_ids}
-
-
 def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | None = None) -> Run:
     """Return the best documents of each query, in the order of the queries.
 

@@ -1,0 +1,64 @@
+"""Runs that papers have published: fetched by `retrieve --run-of`, listed by `datasets runs`."""
+
+from typing import TYPE_CHECKING
+
+from rearank_cli.formats.files import check_writable
+from rearank_cli.log import note
+
+if TYPE_CHECKING:
+    from rearank_cli.collection.parts import Parts as Collection
+
+Rows = list[tuple[str, ...]]
+
+
+def write_published(
+    name: str,
+    collection: "Collection | None",
+    exclude: str | None,
+    exclude_self: bool,
+    hits: int,
+    output: str,
+) -> None:
+    """Fetch a published run and write it, held against a collection if there is one."""
+    from rearank_cli.collection.published import check_ids, narrowed, published_run
+    from rearank_cli.formats.exclusions import merged, read_exclusions
+    from rearank_cli.formats.trec import write_run
+
+    check_writable(output)
+    entry, run = published_run(name)
+    without = read_exclusions(exclude) if exclude else {}
+    if exclude_self:
+        without = merged(without, {each: frozenset([each]) for each in run.rankings})
+    if collection:
+        check_ids(name, run, collection)
+        without = merged(without, collection.excluded())
+    run, dropped = narrowed(run, without, hits)
+    write_run(output, run)
+    lines = sum(map(len, run.rankings.values()))
+    note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
+    note(f"{len(run.rankings)} queries, {lines} hits" + _excluded(dropped))
+    if not collection:
+        note(f"ids were not checked; -d {entry.collection or 'NAME'} does so")
+
+
+def _excluded(dropped: int) -> str:
+    return f", {dropped} excluded documents left out" if dropped else ""
+
+
+def listed(pattern: str) -> Rows:
+    """Return the rows of the published runs that match a pattern, the names of columns first."""
+    from rearank_cli.collection.published import matching
+
+    heads = ("run", "collection", "what it is", "source", "licence", "here")
+    rows = [
+        (
+            entry.name,
+            entry.collection,
+            entry.description,
+            entry.source,
+            entry.licence,
+            "yes" if entry.place.is_file() else f"{entry.download.size / 1e6:.1f} MB",
+        )
+        for entry in matching(pattern)
+    ]
+    return [heads, *rows]
