@@ -154,9 +154,9 @@ def test_a_catalogue_of_ones_own_that_is_none(tmp_path: Path, text: str) -> None
 
 def test_every_entry_is_whole() -> None:
     entries = catalogue().values()
-    assert len(entries) == 44
+    assert len(entries) == 40
     for entry in entries:
         assert entry.licence and entry.source and entry.description
         assert entry.download.size > 100_000 and len(entry.download.md5) == 32
         assert entry.download.urls[0].startswith("https://")
-    assert len({entry.download.md5 for entry in entries}) == 44
+    assert len({entry.download.md5 for entry in entries}) == 40

@@ -16,6 +16,7 @@ from rearank_cli.cli.options import (
     Queries,
 )
 from rearank_cli.cli.summing import check_beside, tell_summary
+from rearank_cli.log import note
 
 if TYPE_CHECKING:  # the library stays out of --help
     from rearank_cli.cli.terminal import Bar
