@@ -91,9 +91,12 @@ screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
 check-vllm: $(VENV)/.installed-dev  ## our use of vLLM against the sources of its oldest and newest
 	$(BIN)/python $(SCRIPTS)/check_vllm.py
 
-.PHONY: bench-rerank bench-eval bench-retrieve
+.PHONY: bench-rerank bench-methods bench-eval bench-retrieve
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
+
+bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
+	$(BIN)/python -m benchmarks.methods.run
 
 bench-retrieve: $(VENV)/.installed  ## first stages and indexers, side by side
 	$(BIN)/python -m benchmarks.retrieve.run

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from windows import LOWER, UPPER
+from windows import LOWER, UPPER, window
 
 TRACE = "t.trace.jsonl"
 
@@ -170,3 +170,18 @@ def test_a_title_that_ends_a_sentence_gets_no_second_full_stop(files: Path) -> N
     assert "A trial in tetraplegia. BACKGROUND. x" in lines
     assert "Why ants? Ants walk." in lines
     assert "Bees. Bees fly." in lines
+
+
+def test_scores_are_shown_where_an_answer_has_them(tmp_path: Path) -> None:
+    """An answer that is read from log-probabilities has no text of its own, but it is one."""
+    scored = window(0, "ab", "ba", hits="ab", kind="letters", scores=(-2.5, -0.125))
+    part = window(0, "ba", "ba", stage=2, kind="scores", scores=(7.0, None), answer="[1]: 7")
+    lines = [json.dumps({"provenance": {}}), scored.to_json(), part.to_json()]
+    (tmp_path / TRACE).write_text("\n".join(lines) + "\n", "utf-8")
+    out = [" ".join(line.split()) for line in explain(tmp_path).stdout.splitlines()]
+    assert "scores [1 a] -2.5, [2 b] -0.125" in out
+    assert "scores [1 b] 7, [2 a] none" in out
+    assert not any("the old order stays" in line for line in out)
+    found = json.loads(explain(tmp_path, "--json").stdout)
+    assert [each["scores"] for each in found["windows"]] == [[-2.5, -0.125], [7.0, None]]
+    assert [each["kind"] for each in found["windows"]] == ["letters", "scores"]

@@ -1,14 +1,17 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from test_material import material
+from windows import LOWER, UPPER
 
 from rearank_cli.records import Passage
 from rearank_cli.report.build import build_page
 from rearank_cli.report.context import Context
 from rearank_cli.report.html import render, signed
+from rearank_cli.report.story import Trace, tell
 
 BAD = "<script>alert(1)</script>\x1b\ud800"
 
@@ -54,3 +57,10 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 def test_differences_have_signs() -> None:
     assert [signed(value) for value in (0.5, -0.25, None)] == ["+0.500", "−0.250", ""]
+
+
+def test_scores_are_shown_where_an_answer_has_them() -> None:
+    windows = (replace(LOWER, kind="scores", scores=(1.0, 2.5, None, -3.0)), UPPER)
+    html = page(trace=Trace("t", {}, {"q1": tell("t", windows)}))
+    told = re.sub(r"<[^>]+>", "", html)
+    assert "scores [1 b] 1, [2 c] 2.5, [3 d] none, [4 e] -3" in told

@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from rearank_cli import __version__
-from rearank_cli.cli import cache, config, prompt
+from rearank_cli.cli import cache, config, prompt, recipe
 from rearank_cli.cli.layers import default_map
 from rearank_cli.cli.talk import listening
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
@@ -69,7 +69,8 @@ for _verb in VERBS:
     app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
-app.add_typer(prompt.app, name="prompt")
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(prompt.app, name="prompt", hidden=True)
 
 
 def main() -> None:

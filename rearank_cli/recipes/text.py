@@ -70,14 +70,15 @@ class Cleaner:
 
     def passage(self, passage: Passage, limit: int) -> str:
         """Return a passage as the model sees it, with its title where it has one."""
-        return self.clean(_whole(passage), limit)
+        return self.clean(whole(passage), limit)
 
     def length(self, passage: Passage) -> int:
         """Return the characters of a passage, with its title, that a limit is applied to."""
-        return len(_one_line(_whole(passage)))
+        return len(_one_line(whole(passage)))
 
 
-def _whole(passage: Passage) -> str:
+def whole(passage: Passage) -> str:
+    """Return a passage's text with its title, where it has one, in front."""
     if passage.title.strip():
         return f"Title: {passage.title} Content: {passage.text}"
     return passage.text

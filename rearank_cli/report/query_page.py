@@ -11,7 +11,7 @@ from rearank_cli.report.page import Hit, QueryView, Span, WindowView
 from rearank_cli.report.reasoning import Piece, pieces, resolved_piece
 from rearank_cli.report.shading import UNJUDGED, shade
 from rearank_cli.report.story import Story, ranks
-from rearank_cli.report.totals import flaw_texts, is_flawed
+from rearank_cli.report.totals import flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace, spans
 
 TOP = 10
@@ -133,7 +133,7 @@ class _Builder:
             flaws=tuple(flaw_texts(window)),
             cut=f"passages cut to {window.passage_chars} characters" if window.shortened else "",
             reasoning=tuple(self._spans(window.reasoning, window.before)),
-            answer=tuple(self._spans(window.answer, window.before)),
+            answer=tuple(self._spans(_said(window), window.before)),
         )
 
     def _spans(self, said: str, shown: Ranking) -> list[Span]:
@@ -149,6 +149,12 @@ class _Builder:
 def _shown(stage: Sequence[AskTrace]) -> list[tuple[int, int]]:
     """Return the spans of ranks that a stage showed."""
     return spans(sorted({rank for ask in stage for rank in ask.ranks_before}))
+
+
+def _said(window: AskTrace) -> str:
+    """Return the answer as written, and its scores; there may be one without the other."""
+    scores = scores_text(window)
+    return "\n".join(filter(None, (window.answer, f"scores {scores}" if scores else "")))
 
 
 def _number(value: float | None) -> str:

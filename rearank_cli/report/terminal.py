@@ -12,7 +12,7 @@ from rich.text import Text
 from rearank_cli.report.context import RELEVANT, Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
-from rearank_cli.report.totals import counted, flaw_texts, is_flawed
+from rearank_cli.report.totals import counted, flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace
 
 PASSAGE_CHARS = 160
@@ -101,16 +101,27 @@ def window_view(story: Story, context: Context, number: int, table: bool = False
         parts.append(_window_table(story, context, window))
     if window.reasoning:
         parts.append(Padding(_annotated(story, context, window, window.reasoning), (0, 2)))
-    answer = Text("answer  ", style="bold")
-    if window.answer:
-        answer.append_text(_annotated(story, context, window, window.answer))
-    else:
-        answer.append("none; the old order stays", style="red")
-    parts.append(Padding(answer, (1, 2, 0, 2)))
+    parts += _said(story, context, window)
     flaws = flaw_texts(window)
     if flaws:
         parts.append(Padding(Text("flaws   " + ", ".join(flaws), style="bold red"), (0, 2)))
     return Group(Text(""), *parts)
+
+
+def _said(story: Story, context: Context, window: AskTrace) -> Iterator[RenderableType]:
+    """Yield the answer as written, and its scores; there may be one without the other."""
+    scores = scores_text(window)
+    if window.answer:
+        answer = Text("answer  ", style="bold")
+        answer.append_text(_annotated(story, context, window, window.answer))
+        yield Padding(answer, (1, 2, 0, 2))
+    elif not scores:
+        none = Text.assemble(("answer  ", "bold"), ("none; the old order stays", "red"))
+        yield Padding(none, (1, 2, 0, 2))
+    if scores:
+        told = Text("scores  ", style="bold")
+        told.append_text(_annotated(story, context, window, scores))
+        yield Padding(told, (0 if window.answer else 1, 2, 0, 2))
 
 
 def _rule(story: Story, number: int) -> Rule:

@@ -108,6 +108,12 @@ def flaw_texts(window: AskTrace) -> list[str]:
     return found
 
 
+def scores_text(window: AskTrace) -> str:
+    """Return the scores of an answer by identifier, `[1] 7, [2] none`; empty where it has none."""
+    shown = ("none" if score is None else f"{score:.4g}" for score in window.scores)
+    return ", ".join(f"[{number}] {score}" for number, score in enumerate(shown, 1))
+
+
 def _numbers(numbers: Sequence[int], limit: int = 8) -> str:
     shown = " ".join(f"[{number}]" for number in numbers[:limit])
     return shown if len(numbers) <= limit else f"{shown} and {len(numbers) - limit} more"

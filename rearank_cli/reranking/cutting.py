@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.tokens import token_cutter
 from rearank_cli.recipes.recipe import Recipe
+from rearank_cli.recipes.text import whole
 from rearank_cli.records import Passage
 from rearank_cli.reranking.chain import Candidates
 
@@ -12,8 +13,8 @@ from rearank_cli.reranking.chain import Candidates
 def prepared(work: Sequence[Candidates], recipe: Recipe, model: Model) -> list[Candidates]:
     """Return the same work with passages cut in words or tokens, and without titles not wanted.
 
-    The cut is that of the text alone; titles come in front of it. Each passage is cut once. Raises
-    `RearankError` for tokens of a model on a server, which does not tell its tokenizer.
+    What is cut is the whole of what is shown, with the title in front. Each passage is cut once.
+    Raises `RearankError` for tokens of a model on a server, which does not tell its tokenizer.
     """
     change = _cutter(recipe, model)
     if change is None and recipe.title:
@@ -24,15 +25,18 @@ def prepared(work: Sequence[Candidates], recipe: Recipe, model: Model) -> list[C
         passages = shared.get(id(item.passages))
         if passages is None:
             passages = {
-                doc_id: passage._replace(
-                    text=change(passage.text) if change else passage.text,
-                    title=passage.title if recipe.title else "",
-                )
+                doc_id: _changed(passage, recipe, change)
                 for doc_id, passage in item.passages.items()
             }
             shared[id(item.passages)] = passages
         made.append(item._replace(passages=passages))
     return made
+
+
+def _changed(passage: Passage, recipe: Recipe, cut: Callable[[str], str] | None) -> Passage:
+    if not recipe.title:
+        passage = passage._replace(title="")
+    return passage._replace(text=cut(whole(passage)), title="") if cut else passage
 
 
 def _cutter(recipe: Recipe, model: Model) -> Callable[[str], str] | None:

@@ -1,0 +1,1 @@
+"""Methods beside each other, with simulated judges of equal noise."""

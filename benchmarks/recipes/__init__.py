@@ -1,0 +1,1 @@
+"""Imported recipes beside the files that they come from."""
