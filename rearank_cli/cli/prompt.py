@@ -51,8 +51,8 @@ def show(
 
     Tokens are counted with the model's own tokenizer; a server does not tell it.
     """
-    from rearank_cli.cli.shown import find_shown
     from rearank_cli.collection import open_collection
+    from rearank_cli.engines.countable import find_countable
     from rearank_cli.errors import RearankError
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
@@ -72,7 +72,7 @@ def show(
     (item,) = candidates(
         part, display_name(source), open_collection(dataset, corpus, queries), window
     )
-    shown = find_shown(model, served=bool(base_url))
+    shown = find_countable(model, served=bool(base_url))
     cleaner = Cleaner(shown.model.reserved)
     texts = [
         cleaner.passage(item.passages[doc_id], passage_chars or profile.passage_chars)

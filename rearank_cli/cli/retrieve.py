@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
-from rearank_cli.cli.retrieval import (
+from rearank_cli.cli.corpora import (
     CorpusFrom,
     DatasetArgument,
     Language,
@@ -16,6 +15,7 @@ from rearank_cli.cli.retrieval import (
     one_corpus,
     one_name,
 )
+from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import check_writable
 from rearank_cli.log import note, warn

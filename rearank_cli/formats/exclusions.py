@@ -1,4 +1,4 @@
-"""Lists of documents that must not be ranked for a query."""
+"""Lists of what is left out: documents of a query, and whole queries."""
 
 import os
 
@@ -24,3 +24,8 @@ def read_exclusions(source: str | os.PathLike[str]) -> dict[str, frozenset[str]]
             )
         found.setdefault(fields[0].strip(), set()).add(fields[1].strip())
     return {query_id: frozenset(doc_ids) for query_id, doc_ids in found.items()}
+
+
+def read_query_ids(source: str | os.PathLike[str]) -> set[str]:
+    """Read the first column of each line, so that topics, runs and judgements do too."""
+    return {line.split()[0] for _, line in read_lines(source) if line.strip()}
