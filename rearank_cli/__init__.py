@@ -12,10 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rearank_cli.collection.collection import Collection
+    from rearank_cli.collection.judgements import Judgements
     from rearank_cli.collection.opening import open_collection
     from rearank_cli.engines.base import Engine
     from rearank_cli.errors import RearankError
+    from rearank_cli.evaluation.evaluate import evaluate
+    from rearank_cli.evaluation.fusion import fuse
     from rearank_cli.formats.trec import read_run, write_run
+    from rearank_cli.lucene.search import search
     from rearank_cli.methods.base import Answer, Ask, Hit, Method, Result, Stage
     from rearank_cli.recipes.recipe import Recipe
     from rearank_cli.records import Passage, Qrel, Query, Run
@@ -26,8 +31,10 @@ __version__ = "0.2.0"
 _HOMES = {
     "Answer": "methods.base",
     "Ask": "methods.base",
+    "Collection": "collection.collection",
     "Engine": "engines.base",
     "Hit": "methods.base",
+    "Judgements": "collection.judgements",
     "Method": "methods.base",
     "Passage": "records",
     "Qrel": "records",
@@ -38,8 +45,11 @@ _HOMES = {
     "Result": "methods.base",
     "Run": "records",
     "Stage": "methods.base",
+    "evaluate": "evaluation.evaluate",
+    "fuse": "evaluation.fusion",
     "open_collection": "collection.opening",
     "read_run": "formats.trec",
+    "search": "lucene.search",
     "write_run": "formats.trec",
 }
 __all__ = sorted(_HOMES)

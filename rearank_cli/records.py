@@ -4,7 +4,7 @@ Records are immutable. Field names are those of ir_measures where it has the sam
 ours are accepted by it unconverted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -65,6 +65,48 @@ class Run:
             for query_id, ranking in rankings.items()
         }
         return cls(rankings, scores, tag)
+
+    @classmethod
+    def from_frame(cls, frame: Any, tag: str = "run") -> "Run":
+        """Return the run of a pandas frame with a row per hit.
+
+        Columns: `qid` or `query_id`, `docno` or `doc_id`, and where they are there `score` and
+        `rank`. Hits are ordered by falling score, equal ones by rank, else as the rows are; without
+        scores they count down to 1. Raises `RearankError` for a missing column or value.
+
+        >>> import pandas as pd
+        >>> from rearank_cli import Run
+        >>> frame = pd.DataFrame({"qid": ["1", "1"], "docno": ["a", "b"], "score": [0.5, 2.0]})
+        >>> Run.from_frame(frame).rankings
+        {'1': ('b', 'a')}
+        """
+        from rearank_cli.frames import from_frame
+
+        return from_frame(frame, tag)
+
+    def to_frame(self) -> Any:
+        """Return a pandas frame with a row per hit: qid, docno, score, rank (from 0).
+
+        >>> from rearank_cli import Run
+        >>> Run.by_rank({"1": ("b", "a")}, "mine").to_frame().values.tolist()
+        [['1', 'b', 2.0, 0], ['1', 'a', 1.0, 1]]
+        """
+        from rearank_cli.frames import to_frame
+
+        return to_frame(self)
+
+    def keeping(self, keeps: Callable[[str, str], bool]) -> "Run":
+        """Return a run with those hits only for which `keeps(query_id, doc_id)` is true."""
+        rankings, scores = {}, {}
+        for query_id, ranking in self.rankings.items():
+            pairs = [
+                (doc_id, score)
+                for doc_id, score in zip(ranking, self.scores[query_id], strict=True)
+                if keeps(query_id, doc_id)
+            ]
+            rankings[query_id] = tuple(doc_id for doc_id, _ in pairs)
+            scores[query_id] = tuple(score for _, score in pairs)
+        return Run(rankings, scores, self.tag)
 
 
 class Window(NamedTuple):

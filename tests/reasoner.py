@@ -15,7 +15,7 @@ from typing import Any
 
 from rearank_cli.collection import open_collection
 from rearank_cli.engines.base import Ability
-from rearank_cli.formats.trec import group_qrels, write_run
+from rearank_cli.formats.trec import write_run
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt, Query, Request, Run
@@ -170,7 +170,7 @@ def demo_work(hits: int = 20) -> tuple[list[Candidates], dict[tuple[str, str], i
     """Return the demo's queries with `hits` candidates each by shared words, and the grades."""
     collection = open_collection("demo")
     documents = {passage.doc_id: passage for passage in collection.documents()}
-    qrels = group_qrels(collection.qrels())
+    qrels = collection.judgements()
     work, grades = [], {}
     for query_id, query in collection.queries().items():
         judged = qrels[query_id]
@@ -223,7 +223,7 @@ def write_large(folder: Path) -> tuple[Path, Path, Path, Path]:
         for passage in open_collection("demo").documents():
             entry = {"_id": passage.doc_id, "title": passage.title, "text": passage.text}
             handle.write(json.dumps(entry) + "\n")
-    judged = group_qrels(open_collection("demo").qrels())
+    judged = open_collection("demo").judgements()
     with (collection / "qrels" / "test.tsv").open("w") as handle:
         handle.write("query-id\tcorpus-id\tscore\n")
         for n in range(50):

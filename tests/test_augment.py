@@ -1,17 +1,17 @@
 """Drawing lists: counts, filters, orders and determinism; prompts and answers to imitate."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.methods.answers.order import parse
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query
 from rearank_cli.reranking.chain import Candidates
-from rearank_cli.training.augment import Sampling, augment
+from rearank_cli.training.augment import Drawing, augment
 from rearank_cli.training.examples import Limit, Renderer, shared_words, written
 from rearank_cli.training.reward import Shown, Weights, ndcg, score
 from rearank_cli.training.tally import Draw, Tally, report
@@ -19,17 +19,19 @@ from rearank_cli.training.verl import compute_score, to_verl
 
 HITS = tuple(f"d{number:02}" for number in range(40))
 TEXTS = {doc_id: Passage(doc_id, f"text of {doc_id}") for doc_id in HITS}
-QRELS: Mapping[str, Mapping[str, int]] = {
-    "q1": {"d01": 3, "d05": 1, "d30": 2, "x": 3},
-    "q2": {"d00": 0},
-    "q3": {"d02": 1, "d03": -1},
-}
+QRELS = Judgements.of(
+    {
+        "q1": {"d01": 3, "d05": 1, "d30": 2, "x": 3},
+        "q2": {"d00": 0},
+        "q3": {"d02": 1, "d03": -1},
+    }
+)
 WORK = [Candidates(Query(name, f"query {name}"), HITS, TEXTS) for name in ("q1", "q2", "q3", "q4")]
 
 
 def drawn(tally: Tally | None = None, **settings: Any) -> list[Draw]:
-    sampling = Sampling(**{"sizes": (5, 5), "depth": 40, "draws": 30, **settings})
-    return list(augment(WORK, QRELS, sampling, lambda draw: draw, tally or Tally()))
+    drawing = Drawing(**{"sizes": (5, 5), "depth": 40, "draws": 30, **settings})
+    return list(augment(WORK, QRELS, drawing, lambda draw: draw, tally or Tally()))
 
 
 def test_every_list_is_a_fair_draw_with_its_grades() -> None:
@@ -55,8 +57,8 @@ def test_the_same_seed_gives_the_same_lists() -> None:
 
 
 def test_a_querys_lists_do_not_depend_on_the_other_queries() -> None:
-    sampling = Sampling(sizes=(5, 5), depth=40, draws=30)
-    alone = list(augment(WORK[2:3], QRELS, sampling, lambda draw: draw, Tally()))
+    drawing = Drawing(sizes=(5, 5), depth=40, draws=30)
+    alone = list(augment(WORK[2:3], QRELS, drawing, lambda draw: draw, Tally()))
     assert alone == [draw for draw in drawn() if draw.query.query_id == "q3"]
 
 

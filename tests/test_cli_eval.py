@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rearank_cli.cli.eval import command
+from rearank_cli.collection import Collection
 from rearank_cli.errors import RearankError
-from rearank_cli.records import Qrel, Query
 
 QRELS = "q1 0 a 2\nq1 0 b 0\nq2 0 c 1\n"
 GOOD = "q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t\nq2 Q0 x 1 9 t\nq2 Q0 c 2 8 t\n"
@@ -72,14 +72,12 @@ def test_judgements_must_come_from_somewhere(files: Path) -> None:
 def test_baseline_joins_the_runs_and_diff_shows_query_texts(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Tiny:
-        def qrels(self) -> list[Qrel]:
-            return [Qrel("q1", "a", 2), Qrel("q1", "b", 0), Qrel("q2", "c", 1)]
-
-        def queries(self) -> dict[str, Query]:
-            return {"q1": Query("q1", "what is a"), "q2": Query("q2", "what is c")}
-
-    monkeypatch.setattr("rearank_cli.collection.open_collection", lambda name, **_: Tiny())
+    tiny = Collection.of(
+        queries={"q1": "what is a", "q2": "what is c"},
+        grades={"q1": {"a": 2, "b": 0}, "q2": {"c": 1}},
+    )
+    for place in ("collection", "evaluation.given"):
+        monkeypatch.setattr(f"rearank_cli.{place}.open_collection", lambda name, **_: tiny)
     good, half = str(files / "good.trec"), str(files / "half.trec")
     command([good], dataset="tiny", measure=["RR"], baseline=half, diff=True)
     assert capsys.readouterr().out == (

@@ -73,12 +73,13 @@ def test_with_several_splits_only_judged_queries_are_asked(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("part", "option"), [("documents", "--corpus"), ("queries", "--queries"), ("qrels", "--qrels")]
+    ("part", "parameter"),
+    [("documents", "`corpus`"), ("queries", "`queries`"), ("qrels", "`qrels`")],
 )
-def test_a_missing_part_names_the_option_that_supplies_it(part: str, option: str) -> None:
+def test_a_missing_part_names_the_parameter_that_supplies_it(part: str, parameter: str) -> None:
     with pytest.raises(RearankError) as caught:
         getattr(open_collection(), part)()
-    assert option in caught.value.hint
+    assert parameter in caught.value.hint
 
 
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 import re
 
-from rearank_cli.report.differences import Bar, bounds, difference_chart
+from rearank_cli.report.differences import DifferenceBar, bounds, difference_chart
 
 
 def test_bars_are_links_with_names() -> None:
     drawn = difference_chart(
-        [Bar("q1", "why <so>?", 0.25, "q1"), Bar("q2", "how?", -0.5, "q2")], "nDCG@10"
+        [DifferenceBar("q1", "why <so>?", 0.25, "q1"), DifferenceBar("q2", "how?", -0.5, "q2")],
+        "nDCG@10",
     )
     assert re.findall(r'<a href="(\S+)" aria-label="([^"]*)">', drawn) == [
         ("#q1", "q1: +0.250 nDCG@10. why &lt;so&gt;?"),
@@ -16,7 +17,7 @@ def test_bars_are_links_with_names() -> None:
 
 
 def test_bars_without_a_difference_can_be_drawn() -> None:
-    assert 'class="same"' in difference_chart([Bar("q1", "", 0.0, "q1")], "P@1")
+    assert 'class="same"' in difference_chart([DifferenceBar("q1", "", 0.0, "q1")], "P@1")
 
 
 def test_a_scale_holds_0_and_is_never_empty() -> None:
@@ -26,7 +27,7 @@ def test_a_scale_holds_0_and_is_never_empty() -> None:
 
 
 def test_charts_can_share_a_scale() -> None:
-    alone = difference_chart([Bar("q1", "", 0.1, "q1")], "P@1")
-    beside = difference_chart([Bar("q1", "", 0.1, "q1")], "P@1", (0.0, 0.2))
+    alone = difference_chart([DifferenceBar("q1", "", 0.1, "q1")], "P@1")
+    beside = difference_chart([DifferenceBar("q1", "", 0.1, "q1")], "P@1", (0.0, 0.2))
     heights = [float(re.findall(r'height="(\S+)" rx', drawn)[0]) for drawn in (alone, beside)]
     assert abs(heights[0] / heights[1] - 2) < 0.01

@@ -15,8 +15,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.eval import trec_eval
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
-from rearank_cli.evaluation.evaluate import Report, Request, evaluate
+from rearank_cli.evaluation.evaluate import inquire
+from rearank_cli.evaluation.inquiry import Inquiry, Report
 from rearank_cli.evaluation.measures import parse_measures
 from rearank_cli.formats import trec_fast
 from rearank_cli.formats.trec import read_qrels
@@ -66,8 +68,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ours(run: Path, qrels: Path, measures: Sequence[str], **options: Any) -> Report:
-    request = Request({"run": str(run)}, parse_measures(measures), **options)
-    return evaluate(request, read_qrels(qrels))
+    request = Inquiry({"run": str(run)}, parse_measures(measures), **options)
+    return inquire(request, Judgements(read_qrels(qrels)))
 
 
 def assert_as_ir_measures(run: Path, qrels: Path, measures: Sequence[str]) -> None:

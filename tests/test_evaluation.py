@@ -4,14 +4,18 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation import tables
-from rearank_cli.evaluation.evaluate import Report, Request, evaluate, label_sources
+from rearank_cli.evaluation.evaluate import inquire
+from rearank_cli.evaluation.inquiry import Inquiry, Report
+from rearank_cli.evaluation.labels import label_sources
 from rearank_cli.evaluation.measures import cutoff_of, depth_for, judged_beside, parse_measures
 from rearank_cli.evaluation.provenance import judgements_hash
 from rearank_cli.evaluation.style import Format, Style, Ties
@@ -24,56 +28,60 @@ BEST = "q1 Q0 a 1 9 t\nq1 Q0 x 2 9 t\nq2 Q0 c 1 9 t\nq3 Q0 d 1 1 t\n"
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> Request:
+def inquiry(tmp_path: Path) -> Inquiry:
     (tmp_path / "base.trec").write_text(BASE)
     (tmp_path / "best_1.trec").write_text(BEST)
     sources = label_sources([str(tmp_path / "base.trec"), str(tmp_path / "best_1.trec")])
-    return Request(sources, parse_measures(["P@1", "RR"]), baseline="base")
+    return Inquiry(sources, parse_measures(["P@1", "RR"]), baseline="base")
+
+
+def measured(inquiry: Inquiry, qrels: Sequence[Qrel]) -> Report:
+    return inquire(inquiry, Judgements(qrels))
 
 
 def figures(report: Report) -> list[dict[str, float]]:
     return [dict(item.figures) for item in report.evaluations]
 
 
-def test_all_judged_queries_count(request_: Request) -> None:
+def test_all_judged_queries_count(inquiry: Inquiry) -> None:
     # "x" wins the tie in q1: doc ids descending. q3 has nothing relevant; base lacks it.
-    assert figures(evaluate(request_, QRELS)) == [
+    assert figures(measured(inquiry, QRELS)) == [
         {"P@1": 1 / 3, "RR": 1.5 / 3},
         {"P@1": 1 / 3, "RR": 1.5 / 3},
     ]
 
 
-def test_only_queries_that_a_run_has(request_: Request) -> None:
-    report = evaluate(replace(request_, judged_queries_only=True), QRELS)
+def test_only_queries_that_a_run_has(inquiry: Inquiry) -> None:
+    report = measured(replace(inquiry, judged_queries_only=True), QRELS)
     assert figures(report) == [{"P@1": 1 / 2, "RR": 1.5 / 2}, {"P@1": 1 / 3, "RR": 1.5 / 3}]
     assert [item.queries for item in report.comparisons] == [2, 2]
 
 
-def test_ties_by_rank(request_: Request) -> None:
-    report = evaluate(replace(request_, ties=Ties.RANK), QRELS)
+def test_ties_by_rank(inquiry: Inquiry) -> None:
+    report = measured(replace(inquiry, ties=Ties.RANK), QRELS)
     assert figures(report)[1] == {"P@1": 2 / 3, "RR": 2 / 3}
 
 
-def test_condensed_lists(request_: Request) -> None:
-    report = evaluate(replace(request_, drop_unjudged=True), QRELS)
+def test_condensed_lists(inquiry: Inquiry) -> None:
+    report = measured(replace(inquiry, drop_unjudged=True), QRELS)
     assert figures(report)[1] == {"P@1": 2 / 3, "RR": 2 / 3}
     assert report.judged == {"base": 2 / 3, "best_1": 1.0}
 
 
-def test_documents_judged_minus_100_are_taken_out(request_: Request) -> None:
-    report = evaluate(request_, [*QRELS, Qrel("q1", "b", -100), Qrel("q2", "z", -100)])
+def test_documents_judged_minus_100_are_taken_out(inquiry: Inquiry) -> None:
+    report = measured(inquiry, [*QRELS, Qrel("q1", "b", -100), Qrel("q2", "z", -100)])
     # without b, a is the base's first hit of q1
     assert figures(report)[0] == {"P@1": 2 / 3, "RR": 2 / 3}
     assert any("2 judgements of -100 exclude" in note for note in report.notes)
 
 
-def test_a_query_with_nothing_but_excluded_documents_counts(request_: Request) -> None:
-    report = evaluate(request_, [*QRELS, Qrel("q9", "c", -100)])
+def test_a_query_with_nothing_but_excluded_documents_counts(inquiry: Inquiry) -> None:
+    report = measured(inquiry, [*QRELS, Qrel("q9", "c", -100)])
     assert figures(report)[0] == {"P@1": 1 / 4, "RR": 1.5 / 4}
 
 
-def test_notes_tell_which_queries_count(request_: Request) -> None:
-    notes = evaluate(request_, [*QRELS, Qrel("q2", "c", 0), Qrel("q2", "c", 1)]).notes
+def test_notes_tell_which_queries_count(inquiry: Inquiry) -> None:
+    notes = measured(inquiry, [*QRELS, Qrel("q2", "c", 0), Qrel("q2", "c", 1)]).notes
     assert notes[:5] == (
         "3 judged queries: all count; 1 without a relevant document",
         "base: 1 judged query missing, counted as 0 (q3)",
@@ -122,15 +130,15 @@ def test_labels_are_short_but_distinct() -> None:
         label_sources(["a", "a"])
 
 
-def written(request: Request, style: Style, qrels: list[Qrel] | None = None) -> str:
-    report = evaluate(request, QRELS if qrels is None else qrels)
+def written(request: Inquiry, style: Style, qrels: list[Qrel] | None = None) -> str:
+    report = measured(request, QRELS if qrels is None else qrels)
     handle = io.StringIO()
     write_report(handle, report, request, {"source": "here"}, style)
     return handle.getvalue()
 
 
-def test_markdown(request_: Request) -> None:
-    text = written(replace(request_, ties=Ties.RANK), Style(Format.MARKDOWN, 3))
+def test_markdown(inquiry: Inquiry) -> None:
+    text = written(replace(inquiry, ties=Ties.RANK), Style(Format.MARKDOWN, 3))
     assert text.startswith(
         "| run | P@1 | RR | Judged@1 |\n"
         "| :-- | --: | --: | --: |\n"
@@ -144,8 +152,8 @@ def test_markdown(request_: Request) -> None:
     assert "\n- 3 judged queries: all count" in text
 
 
-def test_latex(request_: Request) -> None:
-    text = written(replace(request_, baseline=None, ties=Ties.RANK), Style(Format.LATEX, 2))
+def test_latex(inquiry: Inquiry) -> None:
+    text = written(replace(inquiry, baseline=None, ties=Ties.RANK), Style(Format.LATEX, 2))
     assert text.startswith(
         "% needs \\usepackage{booktabs,textcomp}\n"
         "\\begin{tabular}{lrrr}\n\\toprule\n"
@@ -157,16 +165,16 @@ def test_latex(request_: Request) -> None:
     assert all(line.startswith("%") for line in text.split("\\end{tabular}\n")[1].splitlines())
 
 
-def test_csv_is_wide_without_and_long_with_a_baseline(request_: Request) -> None:
+def test_csv_is_wide_without_and_long_with_a_baseline(inquiry: Inquiry) -> None:
     wide = list(
-        csv.reader(io.StringIO(written(replace(request_, baseline=None), Style(Format.CSV))))
+        csv.reader(io.StringIO(written(replace(inquiry, baseline=None), Style(Format.CSV))))
     )
     assert wide == [
         ["run", "P@1", "RR"],
         ["base", "0.3333", "0.5000"],
         ["best_1", "0.3333", "0.5000"],
     ]
-    rows = list(csv.DictReader(io.StringIO(written(request_, Style(Format.CSV)))))
+    rows = list(csv.DictReader(io.StringIO(written(inquiry, Style(Format.CSV)))))
     assert [(row["run"], row["measure"], row["difference"], row["wins"]) for row in rows] == [
         ("base", "P@1", "", ""),
         ("base", "RR", "", ""),
@@ -175,8 +183,8 @@ def test_csv_is_wide_without_and_long_with_a_baseline(request_: Request) -> None
     ]
 
 
-def test_json_has_full_precision_and_provenance(request_: Request) -> None:
-    content = json.loads(written(request_, Style(Format.JSON, per_query=True, diff={})))
+def test_json_has_full_precision_and_provenance(inquiry: Inquiry) -> None:
+    content = json.loads(written(inquiry, Style(Format.JSON, per_query=True, diff={})))
     assert content["runs"][0]["values"]["P@1"] == 1 / 3
     assert content["runs"][0]["queries_missing"] == ["q3"]
     assert content["per_query"]["base"]["RR"] == {"q1": 0.5, "q2": 1.0, "q3": 0.0}
@@ -192,13 +200,13 @@ def test_judgements_have_one_hash_in_any_order() -> None:
     assert judgements_hash(QRELS) != judgements_hash(QRELS[1:])
 
 
-def test_values_by_query_keep_the_order_of_the_judgements(request_: Request) -> None:
-    report = evaluate(request_, [QRELS[3], QRELS[2], QRELS[0]])
+def test_values_by_query_keep_the_order_of_the_judgements(inquiry: Inquiry) -> None:
+    report = measured(inquiry, [QRELS[3], QRELS[2], QRELS[0]])
     assert [list(item.per_query["RR"]) for item in report.evaluations] == [["q3", "q2", "q1"]] * 2
 
 
-def test_per_query_and_diff_lines(request_: Request) -> None:
-    by_rank = replace(request_, ties=Ties.RANK, measures=parse_measures(["RR"]))
+def test_per_query_and_diff_lines(inquiry: Inquiry) -> None:
+    by_rank = replace(inquiry, ties=Ties.RANK, measures=parse_measures(["RR"]))
     assert written(by_rank, Style(Format.TSV, 2, per_query=True)).splitlines()[:3] == [
         "query\tmeasure\trun\tvalue",
         "q1\tRR\tbase\t0.50",
@@ -210,8 +218,8 @@ def test_per_query_and_diff_lines(request_: Request) -> None:
     )
 
 
-def test_diff_lists_gains_and_losses_in_the_table(request_: Request) -> None:
-    report = evaluate(replace(request_, ties=Ties.RANK), QRELS)
+def test_diff_lists_gains_and_losses_in_the_table(inquiry: Inquiry) -> None:
+    report = measured(replace(inquiry, ties=Ties.RANK), QRELS)
     shown = tables.tables(report, 2, {"q1": "first question"})
     assert [table.title for table in shown[2:]] == [
         "P@1: queries that changed most from base to best_1",
@@ -226,17 +234,17 @@ def test_per_query_values_have_no_table(format_: Format) -> None:
         Style(format_, per_query=True)
 
 
-def test_a_table_in_a_file_is_not_cut(request_: Request) -> None:
-    text = written(request_, Style(Format.TABLE, 12, diff={"q1": "word " * 100}))
+def test_a_table_in_a_file_is_not_cut(inquiry: Inquiry) -> None:
+    text = written(inquiry, Style(Format.TABLE, 12, diff={"q1": "word " * 100}))
     assert "0.333333333333" in text
     assert "…" not in text
 
 
-def test_judgements_of_other_queries_are_an_error(request_: Request) -> None:
+def test_judgements_of_other_queries_are_an_error(inquiry: Inquiry) -> None:
     with pytest.raises(RearankError, match=r"base\.trec: none of its 3 queries is judged"):
-        evaluate(request_, [Qrel("q7", "a", 1)])
+        measured(inquiry, [Qrel("q7", "a", 1)])
 
 
-def test_judgements_of_other_documents_are_doubted(request_: Request) -> None:
-    report = evaluate(request_, [Qrel("q1", "MARCO_a", 1)])
+def test_judgements_of_other_documents_are_doubted(inquiry: Inquiry) -> None:
+    report = measured(inquiry, [Qrel("q1", "MARCO_a", 1)])
     assert tables.footer(report)[-1].startswith("base, best_1: Judged@1 is 0; are the doc ids")

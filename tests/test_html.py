@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from test_material import material
 from windows import LOWER, UPPER
 
+from rearank_cli.collection import Judgements
 from rearank_cli.records import Passage
 from rearank_cli.report.build import build_page
 from rearank_cli.report.context import Context
@@ -30,7 +31,7 @@ def test_the_policy_names_our_script_and_style_by_hash() -> None:
 
 
 def test_texts_are_escaped_and_can_be_written() -> None:
-    context = Context({"e": Passage("e", BAD, BAD)}, (), {"q1": {"e": 1}}, {})
+    context = Context({"e": Passage("e", BAD, BAD)}, Judgements.of({"q1": {"e": 1}}))
     html = page(context=context)
     html.encode("utf-8")
     assert html.count("<script") == 1

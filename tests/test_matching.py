@@ -10,6 +10,7 @@ from command import rearank
 from reasoner import write_demo
 from windows import window
 
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.trec import read_run, write_run
 from rearank_cli.records import Passage, Run
@@ -190,7 +191,7 @@ def test_tiles_are_of_the_runs_and_say_no_minus_zero() -> None:
         "new": {"P@1": {"q1": 0.5}},
     }
     figures = {label: {"P@1": each["P@1"]["q1"]} for label, each in values.items()}
-    judged = Context(grades={"q1": {"x": 1, "c": 1}})
+    judged = Context(judgements=Judgements.of({"q1": {"x": 1, "c": 1}}))
     evaluated = Evaluated(("P@1",), figures, values, {}, (), ())
     page = build_page(material(made, context=judged, evaluated=evaluated), 10, [])
     tiles = {tile.name: tile for tile in page.tiles}

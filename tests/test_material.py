@@ -1,7 +1,8 @@
 import pytest
 from windows import LOWER, UPPER
 
-from rearank_cli.records import Passage, Qrel, Run
+from rearank_cli.collection import Collection, Judgements
+from rearank_cli.records import Passage, Run
 from rearank_cli.report.build import build_page, choose, flat
 from rearank_cli.report.context import Context, gather
 from rearank_cli.report.evaluated import Evaluated
@@ -61,7 +62,7 @@ def test_a_page_without_judgements_has_queries_and_no_figures() -> None:
 
 
 def test_the_summary_counts_relevant_passages() -> None:
-    judged = Context(grades={"q1": {"e": 2, "b": 1, "x": 3, "c": 0}})
+    judged = Context(judgements=Judgements.of({"q1": {"e": 2, "b": 1, "x": 3, "c": 0}}))
     (query,) = build_page(material(context=judged), 10, []).queries
     assert query.summary == (
         "Of 2 relevant passages 1 rose and 1 fell; the top 10 holds 2 of them, before it was 2."
@@ -84,24 +85,9 @@ def test_nested_provenance_becomes_lines() -> None:
     assert flat(nested.items()) == [("a.b", "1"), ("command", "rearank rerank"), ("ok", "True")]
 
 
-class NoQrels:
-    """A collection of one document."""
-
-    name = "tiny"
-
-    def passages(self, doc_ids: object) -> dict[str, Passage]:
-        return {"a": Passage("a", "A text.", "T")}
-
-    def qrels(self) -> list[Qrel]:
-        from rearank_cli.errors import MissingPart
-
-        raise MissingPart("tiny has no relevance judgements")
-
-    queries = qrels
-
-
 def test_what_a_collection_lacks_stays_empty(caplog: pytest.LogCaptureFixture) -> None:
-    context = gather(NoQrels(), ["a", "b"])  # type: ignore[arg-type]  # the parts that are asked for
+    tiny = Collection.of([Passage("a", "A text.", "T")], name="tiny")
+    context = gather(tiny, ["a", "b"])
     assert context.text("a", 50) == "A text."
     assert context.text("b", 50) == ""
     assert context.grade("q1", "a") is None

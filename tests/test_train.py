@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import tiny
 
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.recipes.text import Cleaner
@@ -96,7 +97,10 @@ def grpo_job(place: Path, taught: Path, name: str, changes: Sequence[str] = GRPO
         lists=read_lists(str(tiny.write_lists(place / "lists.jsonl", 40))),
         answers=read_answers(str(tiny.write_warmup(place / "more.jsonl", 64, seed=1))),
         held_out=HeldOut(
-            "toy", work, {f"v{n}": {"c": 1} for n in range(3)}, load_recipe(str(profile))
+            "toy",
+            work,
+            Judgements.of({f"v{n}": {"c": 1} for n in range(3)}),
+            load_recipe(str(profile)),
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tiny
 
+from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Passage, Query
@@ -41,7 +42,9 @@ def a_job(
         folder=Folder(str(folder)),
         lists=None,
         answers=None,
-        held_out=HeldOut("held-out.trec", work, {"1": {"b": grade}}, load_recipe("rearank")),
+        held_out=HeldOut(
+            "held-out.trec", work, Judgements.of({"1": {"b": grade}}), load_recipe("rearank")
+        ),
         switches=switches or {},
     )
 

@@ -1,10 +1,12 @@
 """`rearank augment`: training lists from a run and its judgements."""
 
+import re
 from typing import Annotated
 
 import typer
 
 from rearank_cli.cli.options import Corpus, Dataset, Output, Qrels, Queries
+from rearank_cli.errors import RearankError
 
 EXAMPLES = """\b
 Examples:
@@ -114,31 +116,27 @@ def command(
     Lists that teach nothing are dropped: without a relevant passage, below --min-initial, or
     already in ideal order. Statistics go to stderr.
     """
-    from rearank_cli.cli.augmenting import (
-        check_format,
-        excluded_ids,
-        parse_sizes,
-        renderer,
-        write,
-    )
     from rearank_cli.collection import open_collection
+    from rearank_cli.formats.exclusions import read_query_ids
     from rearank_cli.formats.files import check_writable, display_name
-    from rearank_cli.formats.trec import group_qrels, read_run
+    from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
     from rearank_cli.recipes.loading import load_recipe
     from rearank_cli.reranking.candidates import candidates
-    from rearank_cli.training.augment import Sampling, augment
+    from rearank_cli.training.augment import Drawing, augment
+    from rearank_cli.training.examples import renderer_for
     from rearank_cli.training.tally import Tally, report
+    from rearank_cli.training.writing import check_format, write_lists
 
     check_format(format_, output, sft)
     check_writable(output)
     profile = load_recipe(prompt)
-    sampling = Sampling(
-        sizes=parse_sizes(window),
+    drawing = Drawing(
+        sizes=_sizes(window),
         depth=depth,
         draws=draws,
         target=target,
-        order=order,  # type: ignore[arg-type]  # checked by Sampling
+        order=order,  # type: ignore[arg-type]  # checked by Drawing
         min_initial=min_initial,
         min_best=min_best,
         # Imitating only lists that change would teach to change every list.
@@ -147,14 +145,20 @@ def command(
     )
     collection = open_collection(dataset, corpus, queries, qrels)
     work = candidates(read_run(source), display_name(source), collection, depth)
-    left_out = excluded_ids(exclude_queries) if exclude_queries else set()
+    left_out = read_query_ids(exclude_queries) if exclude_queries else set()
     kept = [each for each in work if each.query.query_id not in left_out]
-    judged = group_qrels(collection.qrels())
-    render = renderer(kept, profile, passage_chars, (model, max_prompt_tokens, cut))
+    render = renderer_for(kept, profile, passage_chars, model, (max_prompt_tokens, cut))
     tally = Tally()
-    examples = augment(
-        kept, judged, sampling, render.for_imitation if sft else render.for_reward, tally
-    )
-    write(output, format_, examples, tally, target)
+    example = render.for_imitation if sft else render.for_reward
+    examples = augment(kept, collection.judgements(), drawing, example, tally)
+    write_lists(output, format_, examples, tally, target)
     for line in report(tally, len(work) - len(kept)):
         note(line)
+
+
+def _sizes(text: str) -> tuple[int, int]:
+    """Read `20` or `5-10`; raise `RearankError` for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", text)
+    if not match:
+        raise RearankError(f"--window: expected N or MIN-MAX, found {text!r}")
+    return int(match[1]), int(match[2] or match[1])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.cli.eval import default_format, read_judgements
+from rearank_cli.cli.eval import default_format
 from rearank_cli.cli.options import Dataset, Output, Qrels
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.style import Format
@@ -75,9 +75,13 @@ def command(
     Exit code 3 when a figure falls short by more than the tolerance. One that is higher passes; the
     table says `above` where it is so by more than the tolerance.
     """
+    from rearank_cli.collection import open_collection
     from rearank_cli.evaluation.checking import hold, write_outcomes
-    from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+    from rearank_cli.evaluation.evaluate import inquire
     from rearank_cli.evaluation.expected import expectations, select
+    from rearank_cli.evaluation.given import judgements_of
+    from rearank_cli.evaluation.inquiry import Inquiry
+    from rearank_cli.evaluation.labels import label_sources
     from rearank_cli.evaluation.measures import parse_measures
 
     check_writable(output)
@@ -90,12 +94,12 @@ def command(
         raise RearankError("expected one input from stdin, found - more than once")
     where = collection_name or dataset or ""
     expected = select(expectations(expect), where)
-    request = Request(
+    request = Inquiry(
         label_sources(runs),
         parse_measures(each.measure for each in expected),
         judged_queries_only=judged_queries_only,
     )
-    report = evaluate(request, read_judgements(dataset, qrels))
+    report = inquire(request, judgements_of(qrels or open_collection(dataset)))
     outcomes = hold(report, expected, where, tolerance)
     with write_text(output) as handle:
         write_outcomes(handle, outcomes, expect, format or default_format(output, False), digits)

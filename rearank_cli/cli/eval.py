@@ -11,10 +11,9 @@ from rearank_cli.cli.options import AskedQueriesOnly, Dataset, Output, Qrels
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.style import Format, Style, Ties
 from rearank_cli.formats.files import STDIO, check_writable, write_text
-from rearank_cli.formats.trec import read_qrels
-from rearank_cli.records import Qrel
 
 if TYPE_CHECKING:
+    from rearank_cli.collection import Judgements
     from rearank_cli.evaluation.asked import Asked
 
 EXAMPLES = """
@@ -102,7 +101,11 @@ def command(
     Values are those of ir_measures and trec_eval. Every judged query counts; a query that a run
     lacks gets 0 (trec_eval -c). Documents with a relevance of -100 are excluded (BRIGHT).
     """
-    from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+    from rearank_cli.collection import open_collection
+    from rearank_cli.evaluation.evaluate import inquire
+    from rearank_cli.evaluation.given import judgements_of
+    from rearank_cli.evaluation.inquiry import Inquiry
+    from rearank_cli.evaluation.labels import label_sources
     from rearank_cli.evaluation.measures import DEFAULT, parse_measures
     from rearank_cli.evaluation.writing import write_report
 
@@ -110,7 +113,7 @@ def command(
     _check(runs, dataset, qrels, baseline, diff)
     style = Style(format or default_format(output, per_query), digits, per_query)
     sources = label_sources([*([baseline] if baseline and baseline not in runs else []), *runs])
-    request = Request(
+    request = Inquiry(
         sources,
         parse_measures(measure or [DEFAULT]),
         next((label for label, source in sources.items() if source == baseline), None),
@@ -121,8 +124,9 @@ def command(
     )
     if diff:
         style = replace(style, diff=_texts(dataset))
-    judgements = read_judgements(dataset, qrels)
-    report = evaluate(request, judgements)
+    # A name of -d is a collection, even where a file of that name lies about.
+    judgements = judgements_of(qrels or open_collection(dataset))
+    report = inquire(request, judgements)
     origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
     with write_text(output) as handle:
         write_report(handle, report, request, origin, style)
@@ -149,24 +153,6 @@ def default_format(output: str, per_query: bool) -> Format:
     return Format.TABLE if terminal else Format.TSV
 
 
-def read_judgements(dataset: str | None, qrels: str | None) -> list[Qrel]:
-    """Read the judgements of a file or a collection, without touching documents."""
-    if qrels is not None and (qrels == STDIO or Path(qrels).exists()) and not Path(qrels).is_dir():
-        return read_qrels(qrels)
-    from rearank_cli.collection import open_collection
-
-    if qrels is None:
-        return open_collection(dataset).qrels()
-    try:
-        collection = open_collection(qrels)
-    except RearankError as error:
-        raise RearankError(
-            f"{qrels}: expected a file or the name of a collection, found neither",
-            hint="--qrels takes judgements in TREC or BEIR form, or a name as -d does",
-        ) from error
-    return collection.qrels()
-
-
 def _asked(dataset: str | None, qrels: str | None, only: bool) -> "Asked | None":
     """Return the queries of the collection that was named, if one was."""
     from rearank_cli.collection import open_collection
@@ -183,14 +169,14 @@ def _asked(dataset: str | None, qrels: str | None, only: bool) -> "Asked | None"
     return None
 
 
-def _origin(source: str, judgements: list[Qrel]) -> dict[str, str | None]:
+def _origin(source: str, judgements: "Judgements") -> dict[str, str | None]:
     """Say which judgements these were, so that others can check that they have the same."""
     from rearank_cli.evaluation.provenance import file_hash, judgements_hash
 
     return {
         "source": source,
         "sha256": file_hash(source),
-        "sha256_of_sorted_judgements": judgements_hash(judgements),
+        "sha256_of_sorted_judgements": judgements_hash(judgements.qrels),
     }
 
 

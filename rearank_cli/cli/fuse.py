@@ -6,7 +6,7 @@ import typer
 
 from rearank_cli.cli.options import Output
 from rearank_cli.errors import RearankError
-from rearank_cli.evaluation.fusion import RRF_K, Method
+from rearank_cli.evaluation.fusion import RRF_K, Fusion
 from rearank_cli.formats.files import STDIO, check_writable
 from rearank_cli.log import note
 
@@ -35,12 +35,12 @@ def command(
         ),
     ],
     method: Annotated[
-        Method,
+        Fusion,
         typer.Option(
             help="rrf: reciprocal rank fusion (Cormack et al. 2009); combsum: CombSUM over "
             "min-max scaled scores (Fox and Shaw 1994)."
         ),
-    ] = Method.RRF,
+    ] = Fusion.RRF,
     k: Annotated[int, typer.Option("--k", min=1, help="The k of rrf, 1 / (k + rank).")] = RRF_K,
     depth: Annotated[
         int | None, typer.Option(min=1, help="Documents to keep per query.  [default: all]")
@@ -67,7 +67,7 @@ def command(
         if runs.count(name) > 1:
             raise RearankError(f"{name}: expected each run once, found it twice")
     read = [read_run_head(name) for name in runs]
-    fused = fuse(read, method, k, depth, tag or method.value)
+    fused = fuse(read, method, k, depth, tag)
     for name, run in zip(runs, read, strict=True):
         missing = len(fused.rankings) - len(run.rankings)
         if missing:

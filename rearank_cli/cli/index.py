@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.cli.options import Corpus, Dataset
-from rearank_cli.cli.retrieval import (
+from rearank_cli.cli.corpora import (
     CorpusFrom,
     DatasetArgument,
     Language,
@@ -15,6 +14,7 @@ from rearank_cli.cli.retrieval import (
     one_corpus,
     one_name,
 )
+from rearank_cli.cli.options import Corpus, Dataset
 
 EXAMPLES = """\b
 Examples:

@@ -6,7 +6,7 @@ from rearank_cli.formats.files import check_writable
 from rearank_cli.log import note
 
 if TYPE_CHECKING:
-    from rearank_cli.collection.parts import Parts as Collection
+    from rearank_cli.collection.collection import Collection as Collection
 
 Rows = list[tuple[str, ...]]
 

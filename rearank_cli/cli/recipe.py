@@ -130,8 +130,8 @@ def render(
 
     Tokens are counted with the model's own tokenizer; a server does not tell it.
     """
-    from rearank_cli.cli.shown import find_shown
     from rearank_cli.collection import open_collection
+    from rearank_cli.engines.countable import find_countable
     from rearank_cli.errors import RearankError
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
@@ -152,7 +152,7 @@ def render(
         raise RearankError(f"{display_name(source)}: query {name} has no hits from rank {start} on")
     part = Run.by_rank({name: hits}, run.tag or "run")
     work = candidates(part, display_name(source), open_collection(dataset, corpus, queries), size)
-    shown = find_shown(model, served=bool(base_url))
+    shown = find_countable(model, served=bool(base_url))
     (item,) = prepared(work, chosen, shown.model)
     cleaner = Cleaner(shown.model.reserved, unknown=not shown.model.reserved)
     texts = [cleaner.passage(item.passages[doc_id], chosen.passage_chars) for doc_id in hits]

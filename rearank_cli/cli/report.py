@@ -129,10 +129,10 @@ def _material(
             "--asked-queries-only: expected a collection with queries, found none",
             hint="name it with -d NAME, or its queries with --queries FILE",
         )
-    if context.qrels:
+    if context.judgements:
         asked = Asked(context.queries.keys, only) if context.queries else None
         chosen = measures or [DEFAULT]
-        evaluated = measure_runs(sources, chosen, baseline, context.qrels, asked)
+        evaluated = measure_runs(runs, chosen, baseline, context.judgements, asked)
     if only:
         context = context.of_asked_queries()
     return Material(runs, baseline, loaded, context, evaluated)
@@ -152,8 +152,8 @@ def _files(
     found = [("command", shlex.join(["rearank", *sys.argv[1:]]))]
     for name, source in [*sources.items(), *([("trace", trace)] if trace else [])]:
         found.append((name, f"{source} sha256:{file_hash(source) or 'not a file'}"))
-    if context.qrels:
+    if context.judgements:
         dataset, qrels = judgements
         origin = qrels or dataset or ""
-        found.append(("judgements", f"{origin} sha256:{judgements_hash(context.qrels)}"))
+        found.append(("judgements", f"{origin} sha256:{judgements_hash(context.judgements.qrels)}"))
     return found

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
-from rearank_cli.cli.published import write_published
-from rearank_cli.cli.retrieval import (
+from rearank_cli.cli.corpora import (
     CorpusFrom,
     DatasetArgument,
     Language,
@@ -17,6 +15,8 @@ from rearank_cli.cli.retrieval import (
     one_corpus,
     one_name,
 )
+from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
+from rearank_cli.cli.published import write_published
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import check_writable
 from rearank_cli.log import note, warn

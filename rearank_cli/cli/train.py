@@ -91,15 +91,22 @@ def command(
     The same command goes on from the last checkpoint after a kill. The result is an adapter for
     rerank --adapter, or with --full a model for rerank --model.
     """
-    from rearank_cli.cli import training
+    from rearank_cli.collection import open_collection
     from rearank_cli.engines.models import resolve_model
     from rearank_cli.errors import RearankError
     from rearank_cli.recipes.loading import load_recipe
+    from rearank_cli.training.checks import (
+        check_recipe,
+        check_trackers,
+        choose_rollouts,
+        warn_of_overlap,
+    )
     from rearank_cli.training.data import read_answers, read_lists
     from rearank_cli.training.folder import Folder
     from rearank_cli.training.job import Job
     from rearank_cli.training.settings import load_settings
     from rearank_cli.training.train import train
+    from rearank_cli.training.validation import hold_out
 
     settings = load_settings(config, [*(set_ or []), *(["lora.rank=0"] if full else [])])
     if print_config:
@@ -115,11 +122,13 @@ def command(
     profile = load_recipe(prompt)
     data = read_lists(lists, settings.reward.keep_ideal) if lists else None
     answers = read_answers(sft) if sft else None
-    training.check_profile(data, profile)
-    source = (dataset, corpus, queries, qrels)
-    held_out = training.held_out(validate, source, profile, settings) if validate else None
-    training.warn_of_overlap(held_out, (data, answers))
-    training.check_trackers(tracker or [])
+    check_recipe(data, profile)
+    held_out = None
+    if validate:
+        collection = open_collection(dataset, corpus, queries, qrels)
+        held_out = hold_out(validate, collection, profile, settings.validation)
+    warn_of_overlap(held_out, (data, answers))
+    check_trackers(tracker or [])
     job = Job(
         base=resolve_model(model).location,
         name=model,
@@ -127,7 +136,7 @@ def command(
         folder=Folder(output),
         lists=data,
         answers=answers,
-        rollouts=training.choose_rollouts(rollouts, server),
+        rollouts=choose_rollouts(rollouts, server),
         held_out=held_out,
         switches=profile.chat_template,
         trackers=tuple(tracker or ()),

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rearank_cli.collection.collection import Collection
 from rearank_cli.collection.digest import file_digest
 from rearank_cli.collection.indexed import IndexedDocuments
+from rearank_cli.collection.judgements import EXCLUDED, Judgements
 from rearank_cli.collection.matching import matching_index
-from rearank_cli.collection.parts import Parts
 from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.parquet import read_rows
@@ -35,8 +36,6 @@ WITH_LONG = (
 )
 SETS = (*WITH_LONG, "leetcode", "aops", "theoremqa-theorems", "theoremqa-questions")
 REWRITERS = ("gpt4", "claude-3-opus", "Gemini-1.0", "llama3-70b", "grit")
-EXCLUDED = -100
-"""The relevance by which ir_datasets marks a document that must not be ranked for a query."""
 
 NAME = re.compile(r"(?P<set>[A-Za-z_-]+?)(?P<long>-long)?(?:/(?P<rewriter>[\w.-]+?)(?:_reason)?)?")
 
@@ -59,7 +58,7 @@ class Variant(NamedTuple):
         return f"{self.rewriter}_reason" if self.rewriter else "examples"
 
 
-Place = Callable[[str, str], list[Path]]
+Finding = Callable[[str, str], list[Path]]
 """From (folder, set) to the Parquet files there."""
 
 
@@ -87,7 +86,7 @@ def is_bright(folder: Path) -> bool:
     return (folder / "examples").is_dir() and (folder / "documents").is_dir()
 
 
-def open_bright_folder(folder: Path, name: str) -> Parts:
+def open_bright_folder(folder: Path, name: str) -> Collection:
     """Open one set of a local folder in the hub's layout."""
 
     def place(kind: str, name: str) -> list[Path]:
@@ -98,10 +97,10 @@ def open_bright_folder(folder: Path, name: str) -> Parts:
         return found
 
     variant = parse_variant(name)
-    return _parts(f"{folder}/{name}", variant, place, BrightDocuments(variant, place))
+    return _collection(f"{folder}/{name}", variant, place, BrightDocuments(variant, place))
 
 
-def open_bright(name: str) -> Parts:
+def open_bright(name: str) -> Collection:
     """Open one set from the hub's files, downloaded and checked by ir_datasets when needed.
 
     Where the documents are not on this machine, their prebuilt index stands in for them.
@@ -111,7 +110,7 @@ def open_bright(name: str) -> Parts:
     index = matching_index(f"bright/{name}")
     if index and not Path(_hub_file(variant.documents, variant.set).path(force=False)).is_file():
         documents = IndexedDocuments(index)
-    return _parts(f"bright/{name}", variant, _hub, documents)
+    return _collection(f"bright/{name}", variant, _hub, documents)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class BrightDocuments:
     """The passages or the long pages of one set."""
 
     variant: Variant
-    place: Place
+    place: Finding
 
     def __iter__(self) -> Iterator[Passage]:
         """Yield every document in file order."""
@@ -139,7 +138,7 @@ class BrightDocuments:
         return hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
 
 
-def _parts(name: str, variant: Variant, place: Place, documents: Documents) -> Parts:
+def _collection(name: str, variant: Variant, place: Finding, documents: Documents) -> Collection:
     gold = "gold_ids_long" if variant.long else "gold_ids"
 
     def queries() -> dict[str, Query]:
@@ -151,13 +150,9 @@ def _parts(name: str, variant: Variant, place: Place, documents: Documents) -> P
         return [qrel for entry in entries for qrel in _judgements(entry, gold)]
 
     def excluded() -> dict[str, frozenset[str]]:
-        found: dict[str, set[str]] = {}
-        for qrel in qrels():
-            if qrel.relevance == EXCLUDED:
-                found.setdefault(qrel.query_id, set()).add(qrel.doc_id)
-        return {query_id: frozenset(doc_ids) for query_id, doc_ids in found.items()}
+        return Judgements(qrels()).excluded
 
-    return Parts(name, documents, queries, qrels, excluded)
+    return Collection(name, documents, queries, qrels, excluded)
 
 
 def _judgements(entry: dict[str, Any], gold: str) -> Iterator[Qrel]:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rearank_cli.collection.collection import Collection
 from rearank_cli.collection.files import CorpusFile
-from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.packed import KINDS, plain_name
 from rearank_cli.formats.trec import read_qrels, read_queries
@@ -32,7 +32,7 @@ def is_collection(folder: Path) -> bool:
 
 def open_folder(
     name: str, folder: Path, split: str | None = None, fields: Sequence[str] = ()
-) -> Parts:
+) -> Collection:
     """Open a folder; `split` names one of the files of its qrels folder (default `test`).
 
     Where there are several splits, only the queries that the split judges are its queries, as in
@@ -44,7 +44,7 @@ def open_folder(
     judged = _choose(name, splits, split) if splits or split else _first(folder, QRELS)
     corpus, topics = _first(folder, CORPUS), _first(folder, QUERIES)
     chosen = judged if len(splits) > 1 else None
-    return Parts(
+    return Collection(
         name,
         CorpusFile(corpus) if corpus else None,
         (lambda: _queries(topics, fields, chosen)) if topics else None,

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rearank_cli.collection.catalogue import catalogue, reading
+from rearank_cli.collection.collection import Collection
 from rearank_cli.collection.digest import file_digest
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.matching import matching_index
-from rearank_cli.collection.parts import Parts
 from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Passage, Qrel, Query
 
 
-def open_irds(name: str, fields: Sequence[str] = ()) -> Parts:
+def open_irds(name: str, fields: Sequence[str] = ()) -> Collection:
     """Open a dataset by its ir_datasets id; nothing is read or downloaded yet.
 
     `fields` names the parts of a structured query that make up its text. Where the documents are
@@ -32,7 +32,7 @@ def open_irds(name: str, fields: Sequence[str] = ()) -> Parts:
             f"{name}: expected a collection, found neither a folder nor an ir_datasets id",
             hint=f"did you mean {', '.join(close)}?" if close else "rearank datasets lists them",
         ) from None
-    return Parts(
+    return Collection(
         name,
         _documents(name, dataset) if dataset.has_docs() else None,
         (lambda: _queries(name, dataset, fields)) if dataset.has_queries() else None,

@@ -6,11 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from rearank_cli.collection.bright import is_bright, open_bright, open_bright_folder
+from rearank_cli.collection.collection import Collection
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.folder import is_collection, open_folder
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.irds import open_irds
-from rearank_cli.collection.parts import Parts
 from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.trec import read_qrels, read_queries
@@ -27,7 +27,7 @@ def open_collection(
     queries: str | None = None,
     qrels: str | None = None,
     fields: Sequence[str] = (),
-) -> Parts:
+) -> Collection:
     """Open a collection by name and replace any of its parts.
 
     `name` is `demo`, a folder in BEIR layout (`folder/split` for one of its splits), `bright/SET`
@@ -38,14 +38,14 @@ def open_collection(
     """
     for option, part in (("--corpus", corpus), ("--queries", queries), ("--qrels", qrels)):
         _check_file(option, part)
-    parts = _named(name, fields) if name else Parts("")
+    opened = _named(name, fields) if name else Collection()
     if corpus:
-        parts = replace(parts, docs=_corpus(corpus))
+        opened = replace(opened, docs=_corpus(corpus))
     if queries:
-        parts = replace(parts, read_queries=lambda: read_queries(queries, fields))
+        opened = replace(opened, read_queries=lambda: read_queries(queries, fields))
     if qrels:
-        parts = replace(parts, read_qrels=lambda: read_qrels(qrels))
-    return parts
+        opened = replace(opened, read_qrels=lambda: read_qrels(qrels))
+    return opened
 
 
 def _check_file(option: str, part: str | None) -> None:
@@ -70,13 +70,13 @@ def _corpus(corpus: str) -> Documents:
     return documents
 
 
-def _named(name: str, fields: Sequence[str]) -> Parts:
+def _named(name: str, fields: Sequence[str]) -> Collection:
     if name == DEMO:
         return open_folder(DEMO, Path(str(files("rearank_cli") / "demo")), fields=fields)
     return _local(name, fields) or _catalogued(name, fields)
 
 
-def _local(name: str, fields: Sequence[str]) -> Parts | None:
+def _local(name: str, fields: Sequence[str]) -> Collection | None:
     """Return a collection in the file system, or None for a name that can mean something else."""
     path = Path(name).expanduser()
     if path.is_file():
@@ -97,7 +97,7 @@ def _local(name: str, fields: Sequence[str]) -> Parts | None:
     return None
 
 
-def _catalogued(name: str, fields: Sequence[str]) -> Parts:
+def _catalogued(name: str, fields: Sequence[str]) -> Collection:
     if name.startswith(BRIGHT):
         return open_bright(name.removeprefix(BRIGHT))
     return open_irds(name, fields)

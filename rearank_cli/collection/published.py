@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rearank_cli.collection.base import Collection
+from rearank_cli.collection.collection import Collection
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.cache import cache_dir, locked
 from rearank_cli.formats.download import Download, fetch

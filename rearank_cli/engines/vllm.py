@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,17 @@ from rearank_cli.records import Completion, Request
 # Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
+
+
+def check_no_java() -> None:
+    """Raise `EngineStartError` where Java runs in this process: the two end each other."""
+    java = sys.modules.get("jnius_config")
+    if java is not None and java.vm_running:
+        raise EngineStartError(
+            "Java runs in this process, and vLLM must not join it",
+            hint="retrieve in a process of its own, with `rearank retrieve`, or use a server",
+            exit_code=2,
+        )
 
 
 class VllmEngine:
@@ -102,6 +114,7 @@ class VllmEngine:
         guard.end()
 
     def _start(self) -> Any:
+        check_no_java()
         location = prepare(self._settings)
         self._settings.tell("importing vLLM")
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
+from rearank_cli.collection.judgements import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.conventions import counted, few
 
@@ -18,13 +19,13 @@ class Asked:
     only: bool = False
 
 
-def leave_out(asked: Asked | None, judgements: dict[str, dict[str, int]]) -> list[str]:
-    """Remove the judgements of queries that the collection does not ask, and return their ids.
+def leave_out(asked: Asked | None, judgements: Judgements) -> tuple[Judgements, list[str]]:
+    """Leave out the judgements of queries that the collection does not ask; return their ids too.
 
     Raises `RearankError` where no judged query would be left.
     """
     if asked is None or not asked.only:
-        return []
+        return judgements, []
     known = asked.query_ids()
     strangers = [query_id for query_id in judgements if query_id not in known]
     if len(strangers) == len(judgements):
@@ -32,9 +33,7 @@ def leave_out(asked: Asked | None, judgements: dict[str, dict[str, int]]) -> lis
             f"none of the {len(judgements)} judged queries is in the collection's queries",
             hint="are these the judgements of this collection?",
         )
-    for query_id in strangers:
-        del judgements[query_id]
-    return strangers
+    return judgements.only(known), strangers
 
 
 def not_asked_notes(asked: Asked, missing: Sequence[str]) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TextIO
 
-from rearank_cli.evaluation.evaluate import Report
 from rearank_cli.evaluation.expected import Expectation
 from rearank_cli.evaluation.formats import write_lines
+from rearank_cli.evaluation.inquiry import Report
 from rearank_cli.evaluation.provenance import dump
 from rearank_cli.evaluation.style import Format
 from rearank_cli.evaluation.tables import Table

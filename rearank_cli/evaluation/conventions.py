@@ -1,62 +1,17 @@
 """Which documents and which queries count, and what a reader of the figures has to know of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rearank_cli.evaluation.scoring import Judgements
-from rearank_cli.records import Qrel, Run
-
-EXCLUDED = -100
-"""The relevance with which ir_datasets marks BRIGHT's `excluded_ids`: documents that a system must
-not return for a query. They are taken out of runs and judgements; no measure sees the -100."""
-
-RELEVANT = 1
-
-
-def split_judgements(
-    qrels: Iterable[Qrel],
-) -> tuple[dict[str, dict[str, int]], dict[str, set[str]], int]:
-    """Return the judgements, the excluded doc ids by query, and how many grades contradict.
-
-    A document judged twice for a query keeps its last grade, as in ir_measures. A query with
-    nothing but excluded documents keeps its place, with no judgements.
-    """
-    judgements: dict[str, dict[str, int]] = {}
-    excluded: dict[str, set[str]] = {}
-    contradicting = 0
-    for query_id, doc_id, relevance, *_ in qrels:
-        judged = judgements.setdefault(query_id, {})
-        if relevance == EXCLUDED:
-            excluded.setdefault(query_id, set()).add(doc_id)
-            continue
-        contradicting += judged.get(doc_id, relevance) != relevance
-        judged[doc_id] = relevance
-    return judgements, excluded, contradicting
-
-
-def without(run: Run, excluded: Mapping[str, Set[str]]) -> Run:
-    """Return a run without the documents that are excluded for their query."""
-    return _filtered(run, lambda query_id, doc_id: doc_id not in excluded.get(query_id, ()))
+from rearank_cli.collection.judgements import RELEVANT, Judgements
+from rearank_cli.records import Run
 
 
 def only_judged(run: Run, judgements: Judgements) -> Run:
     """Return the condensed run: documents without a judgement left out (Sakai, SIGIR 2007)."""
-    return _filtered(run, lambda query_id, doc_id: doc_id in judgements.get(query_id, ()))
-
-
-def _filtered(run: Run, keeps: Callable[[str, str], bool]) -> Run:
-    rankings, scores = {}, {}
-    for query_id, ranking in run.rankings.items():
-        pairs = [
-            (doc_id, score)
-            for doc_id, score in zip(ranking, run.scores[query_id], strict=True)
-            if keeps(query_id, doc_id)
-        ]
-        rankings[query_id] = tuple(doc_id for doc_id, _ in pairs)
-        scores[query_id] = tuple(score for _, score in pairs)
-    return Run(rankings, scores, run.tag)
+    return run.keeping(lambda query_id, doc_id: judgements.grade(query_id, doc_id) is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,105 +1,85 @@
-"""The one call behind `rearank eval`: runs and judgements in, everything worth saying out."""
+"""Runs and judgements in, everything worth saying out."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
 
+from rearank_cli.collection.judgements import EXCLUDED, Judgements
 from rearank_cli.errors import RearankError
-from rearank_cli.evaluation.asked import Asked, leave_out, not_asked_notes, strangers_text
-from rearank_cli.evaluation.comparison import Comparison, compare
-from rearank_cli.evaluation.conventions import (
-    EXCLUDED,
-    Coverage,
-    coverage,
-    only_judged,
-    query_notes,
-    split_judgements,
-    without,
-)
-from rearank_cli.evaluation.measures import depth_for, judged_beside
-from rearank_cli.evaluation.scoring import Evaluation, Judgements, Scorer
+from rearank_cli.evaluation.asked import leave_out, not_asked_notes, strangers_text
+from rearank_cli.evaluation.comparison import compare
+from rearank_cli.evaluation.conventions import Coverage, coverage, only_judged, query_notes
+from rearank_cli.evaluation.given import JudgementsLike, judgements_of
+from rearank_cli.evaluation.inquiry import Inquiry, Report
+from rearank_cli.evaluation.labels import RunLike, label_runs, load_run
+from rearank_cli.evaluation.measures import DEFAULT, depth_for, judged_beside, parse_measures
+from rearank_cli.evaluation.scoring import Evaluation, Scorer
 from rearank_cli.evaluation.style import Ties
-from rearank_cli.formats.files import STDIO, display_name
-from rearank_cli.formats.packed import KINDS
-from rearank_cli.formats.trec_fast import read_run_head
-from rearank_cli.records import Qrel, Run
+from rearank_cli.formats.files import display_name
+from rearank_cli.records import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to measure and how.
+def evaluate(
+    runs: RunLike | Sequence[RunLike] | Mapping[str, RunLike],
+    qrels: JudgementsLike,
+    measures: str | Sequence[str] = (DEFAULT,),
+    baseline: RunLike | None = None,
+) -> Report:
+    """Measure one run or several, in memory or in files, and compare them with a baseline.
 
-    `sources` are files by label; `baseline` is one of the labels; `measures` are ir_measures'.
+    `qrels` are a collection, its name, a file, or judgements in memory; `measures` any names of
+    ir_measures. `baseline` is one of the runs, its label, or another run. Every judged query
+    counts, one that a run lacks as 0. Raises `RearankError` for what cannot be read or measured.
+
+    >>> from rearank_cli import Run, evaluate
+    >>> run = Run.by_rank({"q1": ("d2", "d1"), "q2": ("d3",)}, "mine")
+    >>> found = evaluate(run, {"q1": {"d1": 1}, "q2": {"d3": 1}}, ["RR@10"])
+    >>> found.figures
+    {'mine': {'RR@10': 0.75}}
+    >>> found.per_query["mine"]["RR@10"]["q1"]
+    0.5
     """
-
-    sources: Mapping[str, str]
-    measures: Sequence[Any]
-    baseline: str | None = None
-    judged_queries_only: bool = False
-    drop_unjudged: bool = False
-    ties: Ties = Ties.DOCID
-    asked: Asked | None = None
+    labelled = label_runs(runs)
+    compared, against = _baseline(labelled, baseline)
+    names = [measures] if isinstance(measures, str) else measures
+    return inquire(Inquiry(compared, parse_measures(names), against), judgements_of(qrels))
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came out, in the order of the request.
-
-    `judged` is the figure of `judged_name` (such as Judged@10) by run; `notes` are sentences that
-    belong under the figures.
-    """
-
-    measures: tuple[str, ...]
-    evaluations: tuple[Evaluation, ...]
-    judged_name: str
-    judged: Mapping[str, float]
-    coverages: tuple[Coverage, ...]
-    baseline: Evaluation | None
-    comparisons: tuple[Comparison, ...]
-    notes: tuple[str, ...]
+def _baseline(
+    runs: dict[str, RunLike], baseline: RunLike | None
+) -> tuple[dict[str, RunLike], str | None]:
+    """Return the runs with the baseline among them, and its label."""
+    if baseline is None:
+        return runs, None
+    if isinstance(baseline, str) and baseline in runs:
+        return runs, baseline
+    for label, run in runs.items():
+        if run is baseline or (not isinstance(run, Run | Mapping) and _same(run, baseline)):
+            return runs, label
+    (label,) = label_runs(baseline)
+    free = label if label not in runs else f"{label} (baseline)"
+    return {free: baseline, **runs}, free
 
 
-def label_sources(sources: Sequence[str]) -> dict[str, str]:
-    """Return the files by a short, distinct label: the file's name without its endings.
-
-    Files that share a name are labelled by their path. Raises `RearankError` for one named twice.
-    """
-    for source in sources:
-        if sources.count(source) > 1:
-            raise RearankError(f"{source}: expected each run once, found it twice")
-    short = [_stem(source) for source in sources]
-    return {
-        source if short.count(name) > 1 else name: source
-        for source, name in zip(sources, short, strict=True)
-    }
+def _same(file: str | os.PathLike[str], other: RunLike) -> bool:
+    return not isinstance(other, Run) and os.fspath(file) == os.fspath(other)
 
 
-def _stem(source: str) -> str:
-    if source == STDIO:
-        return "stdin"
-    name = source.rstrip("/").rsplit("/", 1)[-1]
-    for ending in (*KINDS, ".trec", ".run", ".txt"):
-        name = name.removesuffix(ending) or name
-    return name
-
-
-def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
-    """Measure every run of the request, one in memory at a time, and compare them if asked.
+def inquire(request: Inquiry, judgements: Judgements) -> Report:
+    """Measure every run of an inquiry, one in memory at a time, and compare them if asked.
 
     Raises `RearankError` for a run that cannot be read or a measure that cannot be computed.
     """
-    judgements, excluded, contradicting = split_judgements(qrels)
-    left_out = leave_out(request.asked, judgements)
+    judgements, left_out = leave_out(request.asked, judgements)
     judged = judged_beside(request.measures)
     measures = [*request.measures, *({judged} - set(request.measures))]
     scorer = Scorer(judgements, measures, complete=not request.judged_queries_only)
-    depth = None if request.drop_unjudged or excluded else depth_for(measures)
+    depth = None if request.drop_unjudged or judgements.excluded else depth_for(measures)
     measured: list[Evaluation] = []
     coverages: list[Coverage] = []
-    for label, source in request.sources.items():
-        run = read_run_head(source, judgements, depth)
-        _check_queries(source, run, judgements)
-        run = _prepared(run, request, judgements, excluded)
+    for label, given in request.runs.items():
+        run = load_run(given, judgements, depth)
+        _check_queries(label if isinstance(given, Run) else display_name(given), run, judgements)
+        run = _prepared(run, request, judgements)
         measured.append(scorer.evaluate(label, run))
         coverages.append(coverage(label, run, judgements))
     names = tuple(str(measure) for measure in request.measures)
@@ -116,13 +96,13 @@ def evaluate(request: Request, qrels: Iterable[Qrel]) -> Report:
         notes=(
             *query_notes(judgements, coverages, scorer.complete),
             *_asked_notes(request, judgements, coverages, left_out),
-            *_document_notes(request, coverages, excluded, contradicting),
+            *_document_notes(request, coverages, judgements),
         ),
     )
 
 
 def _asked_notes(
-    request: Request,
+    request: Inquiry,
     judgements: Judgements,
     coverages: Sequence[Coverage],
     left_out: Sequence[str],
@@ -135,22 +115,19 @@ def _asked_notes(
     return not_asked_notes(request.asked, [each for each in judgements if each in missing])
 
 
-def _check_queries(source: str, run: Run, judgements: Judgements) -> None:
+def _check_queries(name: str, run: Run, judgements: Judgements) -> None:
     if not any(query_id in judgements for query_id in run.rankings):
         ours, theirs = next(iter(run.rankings)), next(iter(judgements), "none")
         raise RearankError(
-            f"{display_name(source)}: none of its {len(run.rankings)} queries is judged "
+            f"{name}: none of its {len(run.rankings)} queries is judged "
             f"(it has {ours}, the judgements have {theirs})",
             hint="are these the judgements for this run?",
         )
 
 
-def _prepared(
-    run: Run, request: Request, judgements: Judgements, excluded: Mapping[str, Set[str]]
-) -> Run:
+def _prepared(run: Run, request: Inquiry, judgements: Judgements) -> Run:
     """Apply what the request and the judgements say about documents and ties."""
-    if excluded:
-        run = without(run, excluded)
+    run = judgements.allowed(run)
     if request.drop_unjudged:
         run = only_judged(run, judgements)
     return Run.by_rank(run.rankings, run.tag) if request.ties is Ties.RANK else run
@@ -166,10 +143,9 @@ def _only(evaluation: Evaluation, names: Iterable[str]) -> Evaluation:
 
 
 def _document_notes(
-    request: Request,
+    request: Inquiry,
     coverages: Sequence[Coverage],
-    excluded: Mapping[str, Set[str]],
-    contradicting: int,
+    judgements: Judgements,
 ) -> list[str]:
     notes = []
     if any(item.tied for item in coverages):
@@ -181,11 +157,13 @@ def _document_notes(
         notes.append("equal scores keep the order of the rank column (--ties rank)")
     if request.drop_unjudged:
         notes.append("documents without a judgement were dropped (--drop-unjudged)")
-    if excluded:
-        count = sum(map(len, excluded.values()))
+    if judgements.excluded:
+        count = sum(map(len, judgements.excluded.values()))
         notes.append(
             f"{count} judgements of {EXCLUDED} exclude their documents, which were dropped"
         )
-    if contradicting:
-        notes.append(f"{contradicting} judgements contradict an earlier one; the last one counts")
+    if judgements.contradicting:
+        notes.append(
+            f"{judgements.contradicting} judgements contradict an earlier one; the last one counts"
+        )
     return notes

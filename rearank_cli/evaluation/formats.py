@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
-from rearank_cli.evaluation.evaluate import Report
+from rearank_cli.evaluation.inquiry import Report
 from rearank_cli.evaluation.tables import DIFF_HEADER, Table, diff_rows, number
 
 _LATEX = {

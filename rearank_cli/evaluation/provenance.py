@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli import __version__
-from rearank_cli.evaluation.conventions import EXCLUDED
-from rearank_cli.evaluation.evaluate import Report, Request
+from rearank_cli.collection.judgements import EXCLUDED
+from rearank_cli.evaluation.inquiry import Inquiry, Report
+from rearank_cli.evaluation.labels import RunLike
 from rearank_cli.evaluation.significance import ALPHA
 from rearank_cli.evaluation.tables import DIFF_HEADER, diff_rows
-from rearank_cli.records import Qrel
+from rearank_cli.records import Qrel, Run
 
 _LIBRARIES = ("ir-measures", "pytrec-eval-terrier", "scipy", "numpy")
 
@@ -36,7 +38,7 @@ def judgements_hash(qrels: Iterable[Qrel]) -> str:
     return digest.hexdigest()
 
 
-def as_json(report: Report, request: Request, origin: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(report: Report, request: Inquiry, origin: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report as JSON objects; `origin` says where the judgements come from."""
     found: dict[str, Any] = {
         "measures": list(report.measures),
@@ -72,14 +74,6 @@ def as_json(report: Report, request: Request, origin: Mapping[str, Any]) -> dict
     return found
 
 
-def per_query_json(report: Report) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the values by run, measure and query."""
-    return {
-        item.label: {name: dict(values) for name, values in item.per_query.items()}
-        for item in report.evaluations
-    }
-
-
 def diff_json(report: Report, texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the queries that changed most."""
     return [dict(zip(DIFF_HEADER, row, strict=True)) for row in diff_rows(report, texts)]
@@ -94,15 +88,12 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _provenance(request: Request, origin: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(request: Inquiry, origin: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "rearank": __version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in _LIBRARIES},
-        "runs": {
-            label: {"source": source, "sha256": file_hash(source)}
-            for label, source in request.sources.items()
-        },
+        "runs": {label: _of_run(given) for label, given in request.runs.items()},
         "judgements": dict(origin),
         "conventions": {
             "queries": _queries(request),
@@ -114,7 +105,13 @@ def _provenance(request: Request, origin: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _queries(request: Request) -> str:
+def _of_run(given: RunLike) -> dict[str, str | None]:
+    if isinstance(given, Run):
+        return {"source": None, "sha256": None}
+    return {"source": os.fspath(given), "sha256": file_hash(os.fspath(given))}
+
+
+def _queries(request: Inquiry) -> str:
     """Say in words which queries count."""
     asked = " that the collection asks" if request.asked and request.asked.only else ""
     return ("of run and judgements" if request.judged_queries_only else "all judged") + asked

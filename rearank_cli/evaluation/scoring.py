@@ -7,11 +7,9 @@ from typing import Any
 
 import ir_measures
 
+from rearank_cli.collection.judgements import Grades
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Run
-
-Judgements = Mapping[str, Mapping[str, int]]
-"""Relevance by query id and doc id."""
 
 LOWEST_USABLE = 0
 """Below this as its highest relevance, a query is kept from trec_eval's code (9.0.4), which makes
@@ -40,9 +38,7 @@ class Scorer:
     else only those count that the run has too (`trec_eval` without `-c`).
     """
 
-    def __init__(
-        self, judgements: Judgements, measures: Sequence[Any], complete: bool = True
-    ) -> None:
+    def __init__(self, judgements: Grades, measures: Sequence[Any], complete: bool = True) -> None:
         """Prepare the judgements once for all runs."""
         self.judgements = judgements
         self.measures = measures

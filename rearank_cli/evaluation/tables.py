@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rearank_cli.evaluation.comparison import Comparison, extremes
-from rearank_cli.evaluation.evaluate import Report
+from rearank_cli.evaluation.inquiry import Report
 from rearank_cli.evaluation.significance import ALPHA
 
 T_MARK, RANDOMIZATION_MARK = "†", "‡"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from rearank_cli.evaluation import formats, provenance, tables
-from rearank_cli.evaluation.evaluate import Report, Request
+from rearank_cli.evaluation.inquiry import Inquiry, Report
 from rearank_cli.evaluation.style import Format, Style
 from rearank_cli.log import note
 
@@ -17,13 +17,13 @@ DELIMITERS = {Format.TSV: "\t", Format.CSV: ","}
 
 
 def write_report(
-    handle: TextIO, report: Report, request: Request, origin: Mapping[str, Any], style: Style
+    handle: TextIO, report: Report, request: Inquiry, origin: Mapping[str, Any], style: Style
 ) -> None:
     """Write a report; notes that have no place in the format go to stderr."""
     if style.format is Format.JSON:
         content = provenance.as_json(report, request, origin)
         if style.per_query:
-            content["per_query"] = provenance.per_query_json(report)
+            content["per_query"] = report.per_query
         if style.diff is not None:
             content["diff"] = provenance.diff_json(report, style.diff)
         handle.write(provenance.dump(content))

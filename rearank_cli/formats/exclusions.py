@@ -1,4 +1,4 @@
-"""Lists of documents that must not be ranked for a query."""
+"""Lists of what is left out: documents of a query, and whole queries."""
 
 import os
 from collections.abc import Mapping
@@ -34,3 +34,8 @@ def merged(
     none: frozenset[str] = frozenset()
     query_ids = {*first, *second}
     return {each: first.get(each, none) | second.get(each, none) for each in query_ids}
+
+
+def read_query_ids(source: str | os.PathLike[str]) -> set[str]:
+    """Read the first column of each line, so that topics, runs and judgements do too."""
+    return {line.split()[0] for _, line in read_lines(source) if line.strip()}

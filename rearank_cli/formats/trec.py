@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
@@ -12,7 +12,7 @@ from rearank_cli.formats.topics import read_queries
 from rearank_cli.log import warn
 from rearank_cli.records import Qrel, Ranking, Run
 
-__all__ = ["group_qrels", "read_qrels", "read_queries", "read_run", "write_run"]
+__all__ = ["read_qrels", "read_queries", "read_run", "write_run"]
 
 Source = str | os.PathLike[str]
 T = TypeVar("T")
@@ -164,11 +164,3 @@ def _trec_qrel_fields(line: str) -> list[str]:
         return []
     query_id, _, rest = line.split(None, 2)
     return [query_id, *rest.rsplit(None, 1)]
-
-
-def group_qrels(qrels: Iterable[Qrel]) -> dict[str, dict[str, int]]:
-    """Return relevance by query id and doc id."""
-    grouped: dict[str, dict[str, int]] = {}
-    for qrel in qrels:
-        grouped.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
-    return grouped

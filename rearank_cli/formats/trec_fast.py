@@ -41,7 +41,13 @@ def read_run_head(
     lines = _columns(source)
     if lines is not None:
         return _head_of_columns(display_name(source), lines, wanted, depth)
-    run = read_run(source)
+    return head(read_run(source), wanted, depth)
+
+
+def head(run: Run, wanted: Container[str] | None = None, depth: int | None = None) -> Run:
+    """Return the same of a run in memory; the run itself where everything is kept."""
+    if wanted is None and depth is None:
+        return run
     rankings: dict[str, Ranking] = {}
     scores: dict[str, tuple[float, ...]] = {}
     for query_id, ranking in run.rankings.items():

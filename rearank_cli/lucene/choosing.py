@@ -5,7 +5,6 @@ from pathlib import Path
 from rearank_cli.collection import Collection
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.matching import matching_index
-from rearank_cli.collection.parts import Parts
 from rearank_cli.log import note
 from rearank_cli.lucene.index import Indexing, ensure_index, index_place
 from rearank_cli.lucene.prebuilt import resolve_index
@@ -17,9 +16,8 @@ def choose_index(collection: Collection, index: str | None, how: Indexing) -> Pa
     `index` is a folder or the name of a prebuilt index. Without it, a collection whose documents
     are in an index is searched there, and any other is indexed once.
     """
-    if index is None and isinstance(collection, Parts):
-        if isinstance(collection.docs, IndexedDocuments):
-            index = collection.docs.index
+    if index is None and isinstance(collection.docs, IndexedDocuments):
+        index = collection.docs.index
     if index:
         return resolve_index(index)
     prebuilt = matching_index(collection.name)

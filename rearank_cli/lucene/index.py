@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from rearank_cli.collection import Collection
 from rearank_cli.collection.files import CorpusFile
-from rearank_cli.collection.parts import Parts
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.cache import building, cache_dir, locked
 from rearank_cli.log import note, warn
@@ -181,7 +180,7 @@ def _check_unique(collection: Collection, folder: Path, documents: int) -> None:
         reader.close()
     if ids != documents:
         # A file can say where; other collections have no lines.
-        docs = collection.docs if isinstance(collection, Parts) else None
+        docs = collection.docs
         found = docs.repeated() if isinstance(docs, CorpusFile) else None
         raise found or RearankError(
             f"expected every doc id once, found {documents} documents with {ids} ids "

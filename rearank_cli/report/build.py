@@ -114,18 +114,18 @@ def _relevant_on_top(material: Material) -> tuple[int, int] | None:
             counts[index] += sum(
                 material.context.is_relevant(query_id, doc_id) for doc_id in order[:TOP]
             )
-    return (counts[0], counts[1]) if any(counts) and material.context.grades else None
+    return (counts[0], counts[1]) if any(counts) and material.context.judgements else None
 
 
 def _grades(material: Material) -> list[tuple[str, str]]:
     """Return the legend: shade and meaning, the highest grade first; empty without judgements."""
     found = {
         grade
-        for judged in material.context.grades.values()
+        for judged in material.context.judgements.values()
         for grade in judged.values()
         if grade > 0
     }
-    if not material.context.grades:
+    if not material.context.judgements:
         return []
     by_shade: dict[str, list[str]] = {}
     for grade in sorted(found, reverse=True):

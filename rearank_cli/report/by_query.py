@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from rearank_cli.report.differences import Bar, bounds, difference_chart
+from rearank_cli.report.differences import DifferenceBar, bounds, difference_chart
 from rearank_cli.report.evaluated import Evaluated, number
 from rearank_cli.report.material import Material
 from rearank_cli.report.page import Chart
@@ -36,7 +36,7 @@ def difference_charts(material: Material, cards: Mapping[str, int]) -> list[Char
 
 def _bars(
     material: Material, evaluated: Evaluated, label: str, cards: Mapping[str, int]
-) -> list[Bar]:
+) -> list[DifferenceBar]:
     """Return a run's bars, the greatest gain first."""
     base = material.baseline or ""
     known = dict.fromkeys([*material.runs[label].rankings, *material.runs[base].rankings])
@@ -45,12 +45,12 @@ def _bars(
         difference = evaluated.difference(label, base, query_id)
         if difference is not None:
             target = f"q{cards[query_id]}" if query_id in cards else ""
-            bars.append(Bar(query_id, material.text(query_id), difference, target))
+            bars.append(DifferenceBar(query_id, material.text(query_id), difference, target))
     return sorted(bars, key=lambda bar: (-bar.difference, bar.query_id))
 
 
 def _chart(
-    title: str, bars: Sequence[Bar], cards: Mapping[str, int], ends: tuple[float, float]
+    title: str, bars: Sequence[DifferenceBar], cards: Mapping[str, int], ends: tuple[float, float]
 ) -> Chart:
     """Return a run's chart, with a sentence that says which queries it shows."""
     count = len(bars)

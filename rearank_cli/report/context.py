@@ -4,42 +4,34 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from rearank_cli.collection import Collection
+from rearank_cli.collection import Collection, Judgements
 from rearank_cli.errors import MissingPart
 from rearank_cli.log import warn
-from rearank_cli.records import Passage, Qrel
+from rearank_cli.records import Passage
 from rearank_cli.report.reasoning import one_line
 
 T = TypeVar("T")
 
-RELEVANT = 1
-"""The lowest relevance that counts as relevant, as in trec_eval."""
-
 
 @dataclass(frozen=True)
 class Context:
-    """Passages by doc id, judgements as read and by query; all may be empty."""
+    """Passages by doc id, judgements, queries' texts by id; all may be empty."""
 
     passages: Mapping[str, Passage] = field(default_factory=dict)
-    qrels: tuple[Qrel, ...] = ()
-    grades: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    judgements: Judgements = field(default_factory=Judgements)
     queries: Mapping[str, str] = field(default_factory=dict)
 
     def grade(self, query_id: str, doc_id: str) -> int | None:
         """Return a document's relevance to a query; None where nobody judged it."""
-        return self.grades.get(query_id, {}).get(doc_id)
+        return self.judgements.grade(query_id, doc_id)
 
     def is_relevant(self, query_id: str, doc_id: str) -> bool:
         """Return whether a document was judged relevant to a query."""
-        return (self.grade(query_id, doc_id) or 0) >= RELEVANT
+        return self.judgements.is_relevant(query_id, doc_id)
 
     def of_asked_queries(self) -> "Context":
         """Return the same without the judgements of queries that the collection does not ask."""
-        return replace(
-            self,
-            qrels=tuple(qrel for qrel in self.qrels if qrel.query_id in self.queries),
-            grades={each: self.grades[each] for each in self.grades if each in self.queries},
-        )
+        return replace(self, judgements=self.judgements.only(self.queries))
 
     def text(self, doc_id: str, limit: int) -> str:
         """Return a passage without its title on one line, cut at `limit` characters."""
@@ -62,16 +54,13 @@ def gather(collection: Collection | None, doc_ids: Iterable[str]) -> Context:
         return Context()
     wanted = list(dict.fromkeys(doc_ids))
     passages = _or_none(lambda: collection.passages(wanted)) or {}
-    qrels = tuple(_or_none(collection.qrels) or ())
+    judgements = _or_none(collection.judgements) or Judgements()
     queries = _or_none(collection.queries) or {}
-    grades: dict[str, dict[str, int]] = {}
-    for qrel in qrels:
-        grades.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
     missing = len(wanted) - len(passages)
     if passages and missing:
         warn(f"{collection.name or 'the corpus'} lacks {missing} of {len(wanted)} documents")
     texts = {query_id: query.text for query_id, query in queries.items()}
-    return Context(passages, qrels, grades, texts)
+    return Context(passages, judgements, texts)
 
 
 def _or_none(read: Callable[[], T]) -> T | None:

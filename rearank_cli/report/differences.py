@@ -16,7 +16,7 @@ LABELLED_BARS = 32
 LEAST_RANGE = 0.02
 
 
-class Bar(NamedTuple):
+class DifferenceBar(NamedTuple):
     """One query's difference to the baseline.
 
     `target` is the fragment that it leads to, empty for a query that is not on the page.
@@ -35,7 +35,7 @@ def bounds(differences: Iterable[float]) -> tuple[float, float]:
 
 
 def difference_chart(
-    bars: Sequence[Bar], measure: str, ends: tuple[float, float] | None = None
+    bars: Sequence[DifferenceBar], measure: str, ends: tuple[float, float] | None = None
 ) -> Markup:
     """Return one bar per query in the order given, each a link to its query if that is shown.
 
@@ -74,7 +74,9 @@ def difference_chart(
     )
 
 
-def _bar(bar: Bar, x: float, width: float, ends: tuple[float, float], measure: str) -> Markup:
+def _bar(
+    bar: DifferenceBar, x: float, width: float, ends: tuple[float, float], measure: str
+) -> Markup:
     kind = "gain" if bar.difference > 0 else "loss" if bar.difference < 0 else "same"
     top = min(ends)
     label = f"{bar.query_id}: {number(bar.difference, 3, '+')} {measure}. {bar.text}"

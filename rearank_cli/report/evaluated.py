@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rearank_cli.collection import Judgements
 from rearank_cli.evaluation.asked import Asked
-from rearank_cli.evaluation.conventions import split_judgements
-from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
+from rearank_cli.evaluation.evaluate import inquire
+from rearank_cli.evaluation.inquiry import Inquiry
+from rearank_cli.evaluation.labels import label_sources
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.provenance import file_hash, judgements_hash
 from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.evaluation.tables import Table, footer, number, tables
-from rearank_cli.records import Qrel, Ranking, Run
+from rearank_cli.records import Ranking, Run
 
 __all__ = [
     "DEFAULT",
@@ -53,20 +55,20 @@ class Evaluated:
 
 
 def measure_runs(
-    sources: Mapping[str, str],
+    runs: Mapping[str, Run],
     measures: Sequence[str],
     baseline: str | None,
-    qrels: Sequence[Qrel],
+    judgements: Judgements,
     asked: Asked | None = None,
 ) -> Evaluated:
-    """Measure the runs in these files by label and compare them with the baseline's label.
+    """Measure runs by label and compare them with the baseline's label.
 
     `asked` are the collection's queries, where they are known.
 
     Raises `RearankError` for a measure or a run that cannot be used.
     """
-    request = Request(sources, parse_measures(measures), baseline, asked=asked)
-    report = evaluate(request, qrels)
+    request = Inquiry(runs, parse_measures(measures), baseline, asked=asked)
+    report = inquire(request, judgements)
     first = report.measures[0]
     return Evaluated(
         measures=report.measures,
@@ -83,17 +85,12 @@ def measure_runs(
 
 
 def measure_rankings(
-    variants: Sequence[Mapping[str, Ranking]], measure: str, qrels: Sequence[Qrel]
+    variants: Sequence[Mapping[str, Ranking]], measure: str, judgements: Judgements
 ) -> list[float]:
     """Return the figure of every variant (rankings by query) in one measure."""
-    judgements, excluded, _ = split_judgements(qrels)
     scorer = Scorer(judgements, parse_measures([measure]))
     figures = []
     for variant in variants:
-        rankings = {
-            query_id: tuple(doc for doc in ranking if doc not in excluded.get(query_id, ()))
-            for query_id, ranking in variant.items()
-        }
-        evaluation = scorer.evaluate("", Run.by_rank(rankings, ""))
+        evaluation = scorer.evaluate("", judgements.allowed(Run.by_rank(variant, "")))
         figures.append(float(evaluation.figures[measure]))
     return figures

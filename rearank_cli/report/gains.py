@@ -44,7 +44,7 @@ def _depth(material: Material) -> Chart | None:
         for depth in depths
     ]
     measure = evaluated.measures[0]
-    values = measure_rankings(variants, measure, material.context.qrels)
+    values = measure_rankings(variants, measure, material.context.judgements)
     points = list(zip(depths, values, strict=True))
     return Chart(
         f"{measure} by depth reranked",

@@ -63,7 +63,7 @@ class Material:
     @cached_property
     def highest(self) -> int:
         """The highest relevance that was given."""
-        grades = (grade for judged in self.context.grades.values() for grade in judged.values())
+        grades = (grade for judged in self.context.judgements.values() for grade in judged.values())
         return max(grades, default=LARGEST_GRADE)
 
     @cached_property

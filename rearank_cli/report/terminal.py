@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rearank_cli.report.context import RELEVANT, Context
+from rearank_cli.report.context import Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.totals import counted, flaw_texts, is_flawed, scores_text
@@ -41,7 +41,7 @@ def _heading(story: Story) -> RenderableType:
 
 
 def _top_table(story: Story, context: Context, top: int) -> Table:
-    judged, shown = bool(context.grades.get(story.query_id)), bool(context.passages)
+    judged, shown = bool(context.judgements.get(story.query_id)), bool(context.passages)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("was", justify="left", no_wrap=True)
@@ -159,14 +159,21 @@ def _annotated(story: Story, context: Context, window: AskTrace, said: str) -> T
     for piece in pieces(visible(said), window.before):
         style = ""
         if piece.doc_id is not None:
-            style = _mention_style(context.grade(story.query_id, piece.doc_id))
+            style = _mention_style(context.is_relevant(story.query_id, piece.doc_id))
             piece = Piece(piece.text, one_line(piece.doc_id))
         text.append(resolved_piece(piece), style=style)
     return text
 
 
-def _mention_style(grade: int | None) -> str:
-    return "bold green" if grade is not None and grade >= RELEVANT else "bold cyan"
+def _mention_style(relevant: bool) -> str:
+    return "bold green" if relevant else "bold cyan"
+
+
+def _judged(context: Context, query_id: str, doc_id: str) -> str:
+    if context.judgements.is_excluded(query_id, doc_id):
+        return "excluded"
+    grade = context.grade(query_id, doc_id)
+    return "not judged" if grade is None else f"relevance {grade}"
 
 
 def document_view(story: Story, context: Context, doc_id: str, only: int | None) -> RenderableType:
@@ -177,8 +184,8 @@ def document_view(story: Story, context: Context, doc_id: str, only: int | None)
     steps = journey(story, doc_id)
     grade = context.grade(story.query_id, doc_id)
     head = Text.assemble((one_line(doc_id), "bold"), "  ")
-    if context.grades.get(story.query_id):
-        head.append("not judged" if grade is None else f"relevance {grade}", style=shade(grade))
+    if context.judgements.get(story.query_id):
+        head.append(_judged(context, story.query_id, doc_id), style=shade(grade))
     parts: list[RenderableType] = [_heading(story), Text(""), head]
     if doc_id in context.passages:
         parts.append(_passage(context, doc_id))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from rearank_cli.collection.judgements import Judgements
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Query
 from rearank_cli.reranking.chain import Candidates
@@ -27,7 +28,7 @@ TOO_LONG = "prompt too long"
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class Drawing:
     """How lists are drawn.
 
     `sizes` are the smallest and largest list; `depth` the hits drawn from; `draws` the draws per
@@ -76,14 +77,14 @@ class _Pool:
     judged: Mapping[str, int]
     generator: random.Random
 
-    def draw(self, sampling: Sampling) -> Draw:
-        low, high = (min(size, len(self.hits)) for size in sampling.sizes)
+    def draw(self, drawing: Drawing) -> Draw:
+        low, high = (min(size, len(self.hits)) for size in drawing.sizes)
         size = low if low == high else self.generator.randint(low, high)
         places = self.generator.sample(range(len(self.hits)), size)
-        if sampling.order != "drawn":
+        if drawing.order != "drawn":
             places.sort()
-        if sampling.order == "shuffled":
-            random.Random(f"{sampling.seed}:{places}").shuffle(places)
+        if drawing.order == "shuffled":
+            random.Random(f"{drawing.seed}:{places}").shuffle(places)
         doc_ids = tuple(self.hits[place] for place in places)
         ideal = sorted((grade for grade in self.judged.values() if grade > 0), reverse=True)
         return Draw(
@@ -96,8 +97,8 @@ class _Pool:
 
 def augment(
     work: Sequence[Candidates],
-    qrels: Mapping[str, Mapping[str, int]],
-    sampling: Sampling,
+    judgements: Judgements,
+    drawing: Drawing,
     render: Callable[[Draw], T | None],
     tally: Tally,
 ) -> Iterator[T]:
@@ -106,12 +107,12 @@ def augment(
     Queries take turns, one draw each. `render` returns None for a list that is too long. `tally`
     counts what happened.
     """
-    pools = list(_pools(work, qrels, sampling, tally))
+    pools = list(_pools(work, judgements, drawing, tally))
     seen: set[tuple[str, ...]] = set()
-    for draw in _draws(pools, sampling):
+    for draw in _draws(pools, drawing):
         tally.drawn += 1
         key = (draw.query.query_id, *draw.doc_ids)
-        flaw = REPEATED if key in seen else _flaw(draw, sampling)
+        flaw = REPEATED if key in seen else _flaw(draw, drawing)
         seen.add(key)
         rendered = None if flaw else render(draw)
         if rendered is None:
@@ -119,43 +120,44 @@ def augment(
             continue
         tally.keep(draw)
         yield rendered
-        if tally.kept == sampling.target:
+        if tally.kept == drawing.target:
             return
 
 
-def _draws(pools: Sequence[_Pool], sampling: Sampling) -> Iterator[Draw]:
-    rounds = MAX_DRAWS if sampling.target else sampling.draws
+def _draws(pools: Sequence[_Pool], drawing: Drawing) -> Iterator[Draw]:
+    rounds = MAX_DRAWS if drawing.target else drawing.draws
     for _ in range(rounds):
         for pool in pools:
-            yield pool.draw(sampling)
+            yield pool.draw(drawing)
 
 
 def _pools(
     work: Sequence[Candidates],
-    qrels: Mapping[str, Mapping[str, int]],
-    sampling: Sampling,
+    judgements: Judgements,
+    drawing: Drawing,
     tally: Tally,
 ) -> Iterator[_Pool]:
     for query, ranking, *_ in work:
-        hits, judged = ranking[: sampling.depth], qrels.get(query.query_id, {})
+        judged = judgements.get(query.query_id, {})
+        hits = judgements.allowed_hits(query.query_id, ranking[: drawing.depth])
         if not judged:
             tally.skipped["without judgements"] += 1
         elif len(hits) < 2 or not any(judged.get(doc_id, 0) > 0 for doc_id in hits):
             tally.skipped["without a relevant hit"] += 1
         else:
             tally.queries += 1
-            seed = f"{sampling.seed}:{query.query_id}:{query.text}"
+            seed = f"{drawing.seed}:{query.query_id}:{query.text}"
             yield _Pool(query, hits, judged, random.Random(seed))
 
 
-def _flaw(draw: Draw, sampling: Sampling) -> str | None:
+def _flaw(draw: Draw, drawing: Drawing) -> str | None:
     """Return why a list is not fit for training, or None."""
     if not any(grade > 0 for grade in draw.grades):
         return NO_RELEVANT
-    if ndcg(sorted(draw.grades, reverse=True), draw.ideal) < sampling.min_best:
+    if ndcg(sorted(draw.grades, reverse=True), draw.ideal) < drawing.min_best:
         return LOW_BEST
-    if draw.initial < sampling.min_initial:
+    if draw.initial < drawing.min_initial:
         return LOW_INITIAL
-    if not sampling.keep_ideal and rank_reward(range(len(draw.grades)), draw.grades) is None:
+    if not drawing.keep_ideal and rank_reward(range(len(draw.grades)), draw.grades) is None:
         return ALREADY_IDEAL
     return None

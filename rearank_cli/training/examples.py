@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rearank_cli.errors import RearankError
 from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.recipes.shortening import MIN_PASSAGE_CHARS
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Prompt
+from rearank_cli.reranking.chain import Candidates
 from rearank_cli.training.tally import Draw
 
 Example = dict[str, Any]
@@ -106,6 +108,37 @@ class Renderer:
         if key not in self._clean:
             self._clean[key] = self._cleaner.passage(self._texts[doc_id], chars)
         return self._clean[key]
+
+
+def renderer_for(
+    work: Sequence[Candidates],
+    recipe: Recipe,
+    passage_chars: int | None = None,
+    model: str | None = None,
+    limit: tuple[int | None, bool] = (None, False),
+) -> Renderer:
+    """Return what turns lists into examples.
+
+    With a `model`, its control tokens are defused and its tokenizer counts; `limit` is the longest
+    prompt in its tokens, and whether longer ones are cut rather than dropped. Raises `RearankError`
+    for a limit without a model to count with.
+    """
+    max_tokens, cut = limit
+    if max_tokens is not None and model is None:
+        raise RearankError(
+            "`max_prompt_tokens`: expected `model` too, since models count tokens differently"
+        )
+    texts: dict[str, Passage] = {}
+    for each in work:
+        texts.update(each.passages)
+    if model is None:
+        return Renderer(texts, recipe, Cleaner(), passage_chars)
+    from rearank_cli.engines.models import resolve_model
+    from rearank_cli.training.tokens import Tokens
+
+    tokens = Tokens(resolve_model(model).location, recipe.chat_template)
+    fits = Limit(max_tokens, tokens.count, cut) if max_tokens is not None else None
+    return Renderer(texts, recipe, Cleaner(tokens.reserved), passage_chars, fits)
 
 
 def written(query: str, passages: Sequence[str], grades: Sequence[int], thinks: bool) -> str:

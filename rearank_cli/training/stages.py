@@ -11,9 +11,9 @@ from rearank_cli.engines.generation import plain_generation
 from rearank_cli.training import policy
 from rearank_cli.training.callbacks import Metrics, Progress, Validate
 from rearank_cli.training.folder import processes
+from rearank_cli.training.functions import reward_functions
 from rearank_cli.training.job import Job
 from rearank_cli.training.precision import in_bf16, on_gpu
-from rearank_cli.training.rewards import reward_functions
 from rearank_cli.training.saved import check_saved
 from rearank_cli.training.scoring import score_labels_only
 from rearank_cli.training.settings import accumulation

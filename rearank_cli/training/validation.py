@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from rearank_cli.collection import Collection, Judgements
 from rearank_cli.engines.base import Engine
+from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
+from rearank_cli.formats.files import display_name
+from rearank_cli.formats.trec import read_run
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Ranking, Run
+from rearank_cli.reranking.candidates import candidates
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.trace import AskTrace
@@ -26,7 +31,7 @@ class HeldOut:
 
     name: str
     work: Sequence[Candidates]
-    qrels: Mapping[str, Mapping[str, int]]
+    judgements: Judgements
     profile: Recipe
 
     @property
@@ -35,9 +40,22 @@ class HeldOut:
         digest = hashlib.sha256(self.profile.digest.encode())
         for each in self.work:
             shown = [(doc_id, each.passages.get(doc_id)) for doc_id in each.ranking]
-            grades = sorted(self.qrels.get(each.query.query_id, {}).items())
+            grades = sorted(self.judgements.get(each.query.query_id, {}).items())
             digest.update(json.dumps([each.query, shown, grades]).encode())
         return digest.hexdigest()
+
+
+def hold_out(run: str, collection: Collection, recipe: Recipe, settings: Validation) -> HeldOut:
+    """Return the judged queries of a run for validation.
+
+    Raises `RearankError` when none is judged.
+    """
+    judgements = collection.judgements()
+    work = candidates(read_run(run), display_name(run), collection, settings.depth)
+    judged = [each for each in work if each.query.query_id in judgements]
+    if not judged:
+        raise RearankError(f"{run}: none of its queries is judged")
+    return HeldOut(display_name(run), judged, judgements, recipe)
 
 
 class _Noting(Listener):
@@ -59,8 +77,8 @@ class Validator:
         self._held_out = held_out
         self._settings = settings
         ids = [each.query.query_id for each in held_out.work]
-        judged = {name: held_out.qrels[name] for name in ids if name in held_out.qrels}
-        self._scorer = Scorer(judged, parse_measures([DEFAULT]))
+        self._judgements = held_out.judgements.only(ids)
+        self._scorer = Scorer(self._judgements, parse_measures([DEFAULT]))
         self.initial = self._measure({each.query.query_id: each.ranking for each in held_out.work})
 
     def measure(self, model: Any, tokenizer: Any) -> dict[str, float]:
@@ -97,4 +115,5 @@ class Validator:
         }
 
     def _measure(self, rankings: Mapping[str, Ranking]) -> float:
-        return self._scorer.evaluate("", Run.by_rank(rankings, "")).figures[DEFAULT]
+        run = self._judgements.allowed(Run.by_rank(rankings, ""))
+        return self._scorer.evaluate("", run).figures[DEFAULT]

@@ -1,4 +1,4 @@
-"""Whose prompt is shown, and how its tokens are counted, without more than its tokenizer."""
+"""How many tokens a prompt takes with a model, without more of it than its tokenizer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from rearank_cli.records import Request
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A model whose prompt is shown.
+class Countable:
+    """A model whose prompts are counted.
 
     `count` returns the tokens of a request; None where they cannot be counted, which `why` says.
     """
@@ -21,7 +21,7 @@ class Shown:
     why: str = ""
 
 
-def find_shown(name: str | None, served: bool) -> Shown:
+def find_countable(name: str | None, served: bool) -> Countable:
     """Return the model that the user means, without converting or downloading its weights.
 
     A name that is no model here may be one on a server: its prompt can be shown all the same.
@@ -32,7 +32,9 @@ def find_shown(name: str | None, served: bool) -> Shown:
     from rearank_cli.formats.cache import cache_dir
 
     if served:
-        return Shown(find_model(name, served=True), None, "a server does not tell its tokenizer")
+        return Countable(
+            find_model(name, served=True), None, "a server does not tell its tokenizer"
+        )
     chosen = name or default_model()
     if chosen == EMBEDDED and not (cache_dir("models") / EMBEDDED).is_dir():
         return _embedded(chosen)
@@ -41,8 +43,8 @@ def find_shown(name: str | None, served: bool) -> Shown:
     except RearankError as error:
         if chosen.startswith((".", "/", "~")) or Path(chosen).exists():
             raise
-        return Shown(Model(chosen), None, error.message)
-    return Shown(found, lambda request: _count(found, request))
+        return Countable(Model(chosen), None, error.message)
+    return Countable(found, lambda request: _count(found, request))
 
 
 def _count(model: Model, request: Request) -> int:
@@ -51,7 +53,7 @@ def _count(model: Model, request: Request) -> int:
     return PromptTokens(model).count(request)
 
 
-def _embedded(name: str) -> Shown:
+def _embedded(name: str) -> Countable:
     """Return the embedded model by the tokenizer in its package, without its weights."""
     from transformers import AutoTokenizer
 
@@ -61,4 +63,4 @@ def _embedded(name: str) -> Shown:
     source = embedded_source()
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     model = Model(name, reserved=tuple(sorted(tokenizer.get_added_vocab())))
-    return Shown(model, lambda request: len(encode(tokenizer, request)))
+    return Countable(model, lambda request: len(encode(tokenizer, request)))
