@@ -372,7 +372,7 @@ def test_a_model_that_is_not_served_is_found_before_the_work() -> None:
     with pytest.raises(EngineStartError) as caught:
         ask(Server(said()), model="other")
     assert "does not serve other" in caught.value.message
-    assert caught.value.hint == "--model is one of: m"
+    assert caught.value.hint == "`model` is one of: m"
     assert caught.value.exit_code == 2
 
 

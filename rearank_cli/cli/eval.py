@@ -102,6 +102,7 @@ def command(
     Values are those of ir_measures and trec_eval. Every judged query counts; a query that a run
     lacks gets 0 (trec_eval -c). Documents with a relevance of -100 are excluded (BRIGHT).
     """
+    from rearank_cli.cli.wording import spelled
     from rearank_cli.evaluation.evaluate import Request, evaluate, label_sources
     from rearank_cli.evaluation.measures import DEFAULT, parse_measures
     from rearank_cli.evaluation.writing import write_report
@@ -123,6 +124,7 @@ def command(
         style = replace(style, diff=_texts(dataset))
     judgements = read_judgements(dataset, qrels)
     report = evaluate(request, judgements)
+    report = replace(report, notes=tuple(map(spelled, report.notes)))
     origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
     with write_text(output) as handle:
         write_report(handle, report, request, origin, style)

@@ -48,12 +48,12 @@ class Parts:
     def _documents(self) -> Documents:
         return self._present(self.docs, "corpus")
 
-    def _present(self, part: T | None, option: str) -> T:
+    def _present(self, part: T | None, parameter: str) -> T:
         if part is None:
             whose = f"{self.name} has no" if self.name else "no"
             raise MissingPart(
-                f"{whose} {_PARTS[option]}",
-                hint=f"name a collection that has them (-d), or a file (--{option})",
+                f"{whose} {_PARTS[parameter]}",
+                hint=f"name a collection that has them (`collection`), or a file (`{parameter}`)",
             )
         return part
 
