@@ -30,6 +30,7 @@ OF_OTHERS = {
     "engines/models.py": {"-m", "--no-deps"},  # python, pip
     "engines/weights.py": {"-m"},  # python
     "collection/indexed.py": {"-m"},  # python
+    "evaluation/papertable.py": {"--prompt"},  # what `make` hands on to rerank
     "formats/files.py": {"-p", "-f", "-t"},  # mkdir, iconv
     "formats/packed.py": {"-p", "-f", "-t"},  # unzip, iconv
     "lucene/index.py": {"-v"},  # the version in a folder's name

@@ -12,6 +12,7 @@ _OPTIONS = {
     "base_urls": "--base-url",
     "collection": "-d",
     "engine_args": "--engine-arg",
+    "engine_name": "--engine",
     "numbers": "the method's options",
     "output": "-o",
     "server_args": "--server-arg",

@@ -119,8 +119,8 @@ class EngineSettings:
 
     `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments, and `server_args` are
     fields of every request to a server (None leaves a field out); `log` takes the messages of the
-    engine's libraries, and `tell` hears what a starting engine is doing. `engine` is the name of an engine
-    whose answers are not vLLM's to the last bit.
+    engine's libraries, and `tell` hears what a starting engine is doing. `engine` is the name of
+    an engine whose answers are not vLLM's to the last bit.
     """
 
     model: Model

@@ -33,15 +33,15 @@ class Where:
         """Raise `RearankError` for an engine that there is not, or not there."""
         if self.engine and self.engine not in ENGINES:
             raise RearankError(
-                f"--engine: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
+                f"`engine_name`: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
             )
         if bool(self.base_urls) != (self.name == "openai"):
             raise RearankError(
-                f"--engine {self.engine}: "
+                f"`engine_name` {self.engine}: "
                 + ("does not ask servers" if self.base_urls else "needs servers to ask"),
-                hint="leave out one of --engine and --base-url"
+                hint="leave out one of `engine_name` and `base_urls`"
                 if self.base_urls
-                else "--base-url names them",
+                else "`base_urls` names them",
             )
 
     @property
