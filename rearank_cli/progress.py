@@ -7,6 +7,9 @@ from contextvars import ContextVar
 INTERVAL = 15.0
 """Seconds between two plain lines about one piece of work."""
 
+STEPS = "steps"
+"""The unit of a training, which says itself now and then how far it is, with its figures."""
+
 Advance = Callable[[int], None]
 """Is told how many more units are done."""
 

@@ -13,6 +13,7 @@ import multiprocessing.process
 import sys
 
 from rearank_cli.cli import interrupt
+from rearank_cli.cli.redirect import EngineOutput
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.vllm import VllmEngine
 from rearank_cli.records import Message, Request, Sampling
@@ -59,7 +60,9 @@ async def answer(engine: VllmEngine, count: int, tokens: int) -> None:
 if __name__ == "__main__":
     force_fork()
     model = Model("tiny", location=sys.argv[1])
-    settings = EngineSettings(model, engine_args={"max_model_len": 512}, tell=tell)
+    settings = EngineSettings(
+        model, engine_args={"max_model_len": 512}, log=EngineOutput(), tell=tell
+    )
     try:
         interrupt.run(answer(VllmEngine(settings), int(sys.argv[2]), int(sys.argv[3])))
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rearank_cli.cli.wording import spelled
 from rearank_cli.engines import models, opening
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.defaults import EMBEDDED, PAPER_MODEL, choose_default
@@ -55,8 +56,9 @@ def test_a_small_gpu_gets_the_embedded_model_and_hears_of_better_ways(
 ) -> None:
     model, why = choose_default(found)
     assert model == EMBEDDED
-    assert all(word in why for word in named)
-    assert not any(word in why for word in not_named)
+    told = spelled(why)
+    assert all(word in told for word in named)
+    assert not any(word in told for word in not_named)
 
 
 def test_the_sentence_is_said_and_the_unused_gpu_noticed(

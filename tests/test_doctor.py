@@ -153,7 +153,7 @@ def test_one_dead_server_of_two_is_a_note_and_two_are_bad() -> None:
         assert [state(each) for each in found] == ["ok", "note"]
         assert "scripted" in found[0].found
         (other,) = check_servers([server.url], "another")
-        assert state(other) == "bad" and "--model is one of: scripted" in other.remedy
+        assert state(other) == "bad" and "`model` is one of: scripted" in other.remedy
     assert [state(each) for each in check_servers([NOWHERE, NOWHERE], None)] == ["bad", "bad"]
     assert [state(each) for each in check_servers(["no url"], None)] == ["bad"]
 

@@ -29,9 +29,9 @@ def test_the_engine_is_one_of_a_table() -> None:
     with pytest.raises(RearankError, match="expected one of openai, vllm, transformers, found 'x'"):
         Where(engine="x")
     for name in ("vllm", "transformers"):
-        with pytest.raises(RearankError, match=f"--engine {name}: does not ask servers"):
+        with pytest.raises(RearankError, match=f"`engine_name` {name}: does not ask servers"):
             Where([URL], engine=name)
-    with pytest.raises(RearankError, match="--engine openai: needs servers to ask"):
+    with pytest.raises(RearankError, match="`engine_name` openai: needs servers to ask"):
         Where(engine="openai")
     assert set(ENGINES) == {"openai", "vllm", "transformers"}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from rearank_cli.cli.redirect import EngineOutput
 from rearank_cli.engines.environment import engine_defaults, set_environment
 from rearank_cli.engines.gpus import Gpu
 from rearank_cli.engines.machine import CPU_BUILD, GPU_BUILD, Machine
-from rearank_cli.engines.output import EngineOutput
 
 BLACKWELL = Machine(
     [Path("/dev/nvidia0")],
@@ -68,7 +68,7 @@ RuntimeError: Engine core initialization failed. See root cause above.
     ],
 )
 def test_the_log_tells_the_cause(tmp_path: Path, log: str, said: str) -> None:
-    output = EngineOutput.__new__(EngineOutput)  # without redirecting this process's output
+    output = EngineOutput()  # not begun: this process's output stays as it is
     output.log = tmp_path / "engine.log"
     output.log.write_text(log)
     assert output.advice().startswith(said)

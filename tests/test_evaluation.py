@@ -230,7 +230,7 @@ def test_diff_lists_gains_and_losses_in_the_table(inquiry: Inquiry) -> None:
 
 @pytest.mark.parametrize("format_", [Format.TABLE, Format.MARKDOWN, Format.LATEX])
 def test_per_query_values_have_no_table(format_: Format) -> None:
-    with pytest.raises(RearankError, match="expected --format tsv, csv or json"):
+    with pytest.raises(RearankError, match="expected `format` tsv, csv or json"):
         Style(format_, per_query=True)
 
 

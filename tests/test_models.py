@@ -90,7 +90,7 @@ def test_the_embedded_model_needs_its_package(
 
 def test_a_server_needs_the_name_of_its_model() -> None:
     assert find_model("gpt", served=True) == Model("gpt")
-    with pytest.raises(RearankError, match="--model"):
+    with pytest.raises(RearankError, match="expected `model`"):
         find_model(None, served=True)
 
 

@@ -44,7 +44,7 @@ def test_an_old_driver_is_named_with_what_is_needed_and_the_ways_out() -> None:
     assert problem
     assert "580 or later" in problem.what
     assert "575.57.08" in problem.what
-    assert "--base-url" in problem.remedy
+    assert "`base_urls`" in problem.remedy
     assert "ENGINE=cpu" in problem.remedy
     switched_on = {"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"}
     assert driver_problem(replace(GPU, driver="575.57.08"), switched_on) is None

@@ -280,7 +280,7 @@ def test_a_field_that_a_server_refuses_is_named_with_the_way_out(
 ) -> None:
     with pytest.raises(EngineError) as caught:
         ask(Server(failed(400, error)))
-    assert caught.value.hint == f"--server-arg {field}= leaves {field} out of every request"
+    assert caught.value.hint == f"`server_args` {field}= leaves {field} out of every request"
     server = Server(said())
     ask(server, server_args={field: None, "reasoning_effort": "low"})
     body = json.loads(server.requests[0].content)
@@ -372,7 +372,7 @@ def test_a_model_that_is_not_served_is_found_before_the_work() -> None:
     with pytest.raises(EngineStartError) as caught:
         ask(Server(said()), model="other")
     assert "does not serve other" in caught.value.message
-    assert caught.value.hint == "--model is one of: m"
+    assert caught.value.hint == "`model` is one of: m"
     assert caught.value.exit_code == 2
 
 

@@ -104,5 +104,5 @@ def test_fields_of_requests_are_json_where_they_can_and_left_out_without_a_value
         "reasoning_effort": "low",
         "top_k": 5,
     }
-    with pytest.raises(RearankError, match="--server-arg: expected key=value"):
+    with pytest.raises(RearankError, match="`server_args`: expected key=value"):
         server_arguments(["temperature"])

@@ -9,9 +9,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ import tiny
 
 from rearank_cli.collection import Judgements
 from rearank_cli.errors import RearankError
+from rearank_cli.progress import Advance, shown_by
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.records import Passage, Query, Sampling
@@ -225,7 +228,7 @@ def test_validation_needs_a_whole_model(
     place: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
-    with pytest.raises(RearankError, match="--validate cannot rerank"):
+    with pytest.raises(RearankError, match="`validate` cannot rerank"):
         train(grpo_job(place, taught, "sharded"))
 
 
@@ -315,3 +318,29 @@ def test_restarting_forgets_the_run_and_nothing_else(tmp_path: Path) -> None:
     assert not list(folder.records()) and not folder.finished()
     assert (folder.path / "notes.txt").exists()
     assert folder.begin({"model": "b"}, restart=False) is True
+
+
+def test_progress_is_told_to_who_shows_it_and_figures_are_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from rearank_cli.training.callbacks import Progress
+
+    told: list[object] = []
+
+    @contextmanager
+    def draw(label: str, unit: str, total: int | None) -> Iterator[Advance]:
+        told.append((label, unit, total))
+        yield told.append
+        told.append("closed")
+
+    state = SimpleNamespace(is_world_process_zero=True, global_step=1, max_steps=3)
+    caplog.set_level("INFO", "rearank_cli")
+    with shown_by(draw):
+        shown = Progress("grpo")
+        shown.on_train_begin(None, state, None)
+        for state.global_step in (2, 3):
+            shown.on_log(None, state, None, logs={"reward": state.global_step / 10, "loss": 9.0})
+            shown.on_step_end(None, state, None)
+        shown.on_train_end(None, state, None)
+    assert told == [("grpo", "steps", 3), 1, 1, 1, "closed"]
+    assert caplog.messages == ["grpo: step 2/3 reward 0.200", "grpo: step 3/3 reward 0.300"]

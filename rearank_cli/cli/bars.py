@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rearank_cli.cli import machine
 from rearank_cli.log import note
-from rearank_cli.progress import INTERVAL, shown
+from rearank_cli.progress import INTERVAL, STEPS, shown
 
 
 @contextmanager
@@ -16,6 +16,8 @@ def draw(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], N
     if sys.stderr.isatty() and not machine.is_on():
         with _bar(label, unit, total) as advance:
             yield advance
+    elif unit == STEPS:
+        yield lambda count: None
     else:
         yield _Lines(label, unit, total).advance
 
@@ -47,13 +49,20 @@ class _Lines:
 @contextmanager
 def _bar(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[done]}"),
         TimeElapsedColumn(),
+        *([TimeRemainingColumn()] if total else []),
     )
     begun = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -62,7 +71,8 @@ def _bar(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], N
         def advance(count: int) -> None:
             done = int(bar.tasks[task].completed) + count
             speed = int(done / max(time.monotonic() - begun, 0.001))
-            text = f"{shown(done, unit)}, {shown(speed, unit)}/s"
+            rate = f", {shown(speed, unit)}/s" if speed else ""  # a step may take minutes
+            text = f"{shown(done, unit)}{rate}"
             bar.update(task, advance=count, done=text)
 
         yield advance

@@ -1,12 +1,13 @@
 """`rearank doctor`: what of this machine is ready, and what to do about the rest."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rearank_cli.cli.options import ModelName
+from rearank_cli.cli.wording import spelled
 
 if TYPE_CHECKING:
     from rearank_cli.health.finding import Finding
@@ -43,7 +44,8 @@ def command(
 
     found = []
     with write_text(STDIO) as out:
-        for finding in examine(base_url or [], model):
+        for each in examine(base_url or [], model):
+            finding = replace(each, found=spelled(each.found), remedy=spelled(each.remedy))
             found.append(finding)
             if not as_json:
                 out.write(_lines(finding))

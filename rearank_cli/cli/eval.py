@@ -101,6 +101,7 @@ def command(
     Values are those of ir_measures and trec_eval. Every judged query counts; a query that a run
     lacks gets 0 (trec_eval -c). Documents with a relevance of -100 are excluded (BRIGHT).
     """
+    from rearank_cli.cli.wording import spelled
     from rearank_cli.collection import open_collection
     from rearank_cli.evaluation.evaluate import inquire
     from rearank_cli.evaluation.given import judgements_of
@@ -127,6 +128,7 @@ def command(
     # A name of -d is a collection, even where a file of that name lies about.
     judgements = judgements_of(qrels or open_collection(dataset))
     report = inquire(request, judgements)
+    report = replace(report, notes=tuple(map(spelled, report.notes)))
     origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
     with write_text(output) as handle:
         write_report(handle, report, request, origin, style)

@@ -134,9 +134,9 @@ def _view(story: "Story", context: "Context", part: _Part) -> "RenderableType":
 
 def _put(content: Any, json: bool) -> None:
     """Write JSON, or text: through a pager on a terminal, plain elsewhere."""
+    from rearank_cli.cli.paging import page, plain
     from rearank_cli.formats.files import STDIO, write_text
     from rearank_cli.report.as_json import dump
-    from rearank_cli.report.paging import page, plain
 
     if not json and sys.stdout.isatty():
         page(content)

@@ -1,6 +1,7 @@
 """`rearank report`: runs and a trace as one page to look at."""
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -106,6 +107,7 @@ def _material(
     named: _Named,
     measured: tuple[list[str] | None, bool],
 ) -> "Material":
+    from rearank_cli.cli.wording import spelled
     from rearank_cli.collection import open_collection
     from rearank_cli.formats.trec import read_run
     from rearank_cli.report.context import gather
@@ -133,6 +135,7 @@ def _material(
         asked = Asked(context.queries.keys, only) if context.queries else None
         chosen = measures or [DEFAULT]
         evaluated = measure_runs(runs, chosen, baseline, context.judgements, asked)
+        evaluated = replace(evaluated, notes=tuple(map(spelled, evaluated.notes)))
     if only:
         context = context.of_asked_queries()
     return Material(runs, baseline, loaded, context, evaluated)

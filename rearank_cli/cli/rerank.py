@@ -275,6 +275,7 @@ def command(
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
+    from rearank_cli.cli.redirect import EngineOutput
     from rearank_cli.cli.terminal import listener
     from rearank_cli.collection import open_collection
     from rearank_cli.engines.opening import engine_arguments, server_arguments
@@ -327,7 +328,7 @@ def command(
         ),
         server_args=server_arguments(server_arg or []),
         cache=cache,
-        verbose=verbose,
+        log=EngineOutput(verbose),
         tell=bar.say,
     )
     _tell_recipe(reranker)

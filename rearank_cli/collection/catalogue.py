@@ -69,7 +69,7 @@ def _failed(name: str, download: Any, error: Exception) -> RearankError:
     broken = "found another MD5" if "md5" in str(error).lower() else "the download failed"
     return RearankError(
         f"{name}: {url}: {broken} ({_short(error)})",
-        hint=f"{where}, or use local files with --corpus, --queries and --qrels",
+        hint=f"{where}, or use local files with `corpus`, `queries` and `qrels`",
     )
 
 

@@ -17,7 +17,7 @@ class CorpusFile:
         """Remember the file; raises `RearankError` for a pipe, which can be read once only."""
         if str(path) == STDIO:
             raise RearankError(
-                "--corpus: expected a file, found -",
+                "`corpus`: expected a file, found -",
                 hint="documents are read more than once, so they cannot come from a pipe",
             )
         self._path = path

@@ -23,7 +23,7 @@ class IndexedDocuments:
         """Raise `RearankError`: an index is for looking up."""
         raise RearankError(
             f"{self.index}: expected documents to read through, found an index",
-            hint="give the documents themselves with --corpus",
+            hint="give the documents themselves with `corpus`",
         )
 
     def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:

@@ -36,8 +36,8 @@ def open_collection(
     `fields` names the parts of structured queries to use. Nothing is read yet, so that a
     missing part hurts only those who need it. Raises `RearankError` for a name without meaning.
     """
-    for option, part in (("--corpus", corpus), ("--queries", queries), ("--qrels", qrels)):
-        _check_file(option, part)
+    for parameter, part in (("corpus", corpus), ("queries", queries), ("qrels", qrels)):
+        _check_file(parameter, part)
     opened = _named(name, fields) if name else Collection()
     if corpus:
         opened = replace(opened, docs=_corpus(corpus))
@@ -48,13 +48,15 @@ def open_collection(
     return opened
 
 
-def _check_file(option: str, part: str | None) -> None:
+def _check_file(parameter: str, part: str | None) -> None:
     """Raise `RearankError` for a folder where a file is wanted, with the way to name a folder."""
     if part and Path(part).is_dir():
         folder = is_collection(Path(part))
         raise RearankError(
-            f"{option} {part}: expected a file, found a directory",
-            hint=f"a folder is a collection: -d {part}" if folder else "name a file inside it",
+            f"`{parameter}` {part}: expected a file, found a directory",
+            hint=f"a folder is a collection: `collection={part}`"
+            if folder
+            else "name a file inside it",
         )
 
 
@@ -82,7 +84,7 @@ def _local(name: str, fields: Sequence[str]) -> Collection | None:
     if path.is_file():
         raise RearankError(
             f"{name}: expected a collection, found a file",
-            hint="name its parts with --corpus, --queries and --qrels",
+            hint="name its parts with `corpus`, `queries` and `qrels`",
         )
     if path.is_dir() and (is_collection(path) or _is_path(name)):
         return open_folder(name, path, fields=fields)

@@ -22,7 +22,7 @@ def resolve_adapter(folder: str, model: Model) -> tuple[Model, int]:
     for name in (CONFIG, WEIGHTS):
         if not (path / name).is_file():
             raise RearankError(
-                f"--adapter {folder}: not an adapter: no {name} there",
+                f"`adapter` {folder}: not an adapter: no {name} there",
                 hint="expected a folder as peft writes it",
             )
     base = Path(model.location)
@@ -55,7 +55,7 @@ def check_adapter(adapter: Path, model: Path) -> None:
     strangers = sorted(changed - known)
     if strangers:
         raise RearankError(
-            f"--adapter {adapter}: was made for another model: {len(strangers)} of its "
+            f"`adapter` {adapter}: was made for another model: {len(strangers)} of its "
             f"{len(changed)} modules are not in {model} (first: {strangers[0]})",
         )
 

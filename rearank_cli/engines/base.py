@@ -85,21 +85,49 @@ class Engine(Protocol):
         """Free everything; safe after a failed `open` and when called twice."""
 
 
+class EngineLog(Protocol):
+    """What becomes of the messages that an engine's libraries write to stdout and stderr."""
+
+    def begin(self) -> None:
+        """Get ready; called when an engine opens, before its libraries are imported."""
+
+    def advice(self) -> str:
+        """Return where to read more after a failure."""
+        ...
+
+    def forget(self) -> None:
+        """Throw the messages away, for the engine ended well; safe without `begin`."""
+
+
+class LeftAlone:
+    """The `EngineLog` of a process whose output is not ours to direct: they go where they go."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def advice(self) -> str:
+        """Say where messages go when nobody directs them."""
+        return "the engine's own messages are on stdout and stderr of this process"
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Which model to ask, and how.
 
     `adapter` is a LoRA adapter, `engine_args` are vLLM's own arguments, and `server_args` are
-    fields of every request to a server (None leaves a field out); `verbose` lets the engine's log
-    through, and `tell` hears what a starting engine is doing. `engine` is the name of an engine
-    whose answers are not vLLM's to the last bit.
+    fields of every request to a server (None leaves a field out); `log` takes the messages of the
+    engine's libraries, and `tell` hears what a starting engine is doing. `engine` is the name of
+    an engine whose answers are not vLLM's to the last bit.
     """
 
     model: Model
     adapter: Model | None = None
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     server_args: Mapping[str, Any] = field(default_factory=dict)
-    verbose: bool = False
+    log: EngineLog = field(default_factory=LeftAlone)
     tell: Callable[[str], None] = lambda text: None
     engine: str = ""
 

@@ -13,7 +13,7 @@ PAPER_MIB = 19 * 1024
 # With weights of one byte, 7.2 GiB; computing with them begins with Ampere, compute capability 8.
 FP8_MIB = 11 * 1024
 AMPERE = (8, 0)
-SMALLER = "--model Qwen/Qwen2.5-1.5B-Instruct, say"
+SMALLER = "`model=Qwen/Qwen2.5-1.5B-Instruct`, say"
 _OWN_MIB = 3 * 1024  # of every card, for the context, for buffers and for a few windows
 
 
@@ -36,15 +36,15 @@ def choose_default(machine: Machine) -> tuple[str, str]:
     card = min(told, key=lambda gpu: gpu.total)
     if card.total >= PAPER_MIB:
         return PAPER_MODEL, ""
-    ways = [f"--model {PAPER_MODEL} --tensor-parallel-size {n}" for n in _splits(told)]
+    ways = [f"`model={PAPER_MODEL}` `tensor_parallel_size={n}`" for n in _splits(told)]
     if card.total >= FP8_MIB and card.capability >= AMPERE:
-        ways.append(f"--model {PAPER_MODEL} --engine-arg quantization=fp8 --max-model-len 8192")
+        ways.append(f"`model={PAPER_MODEL}` `engine_args` quantization=fp8 `max_model_len=8192`")
     if max(gpu.total for gpu in told) >= PAPER_MIB:
         ways.append("CUDA_VISIBLE_DEVICES=N for a larger card")
     return EMBEDDED, (
         f"{PAPER_MODEL} takes 14.2 GiB of GPU memory and room to work in; {card.name} has "
         f"{card.total / 1024:.1f} GiB, so {EMBEDDED} is taken; better: "
-        + ", or ".join([*ways, f"a smaller model ({SMALLER})", "a server (--base-url)"])
+        + ", or ".join([*ways, f"a smaller model ({SMALLER})", "a server (`base_urls`)"])
     )
 
 

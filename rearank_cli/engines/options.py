@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from rearank_cli.engines.base import Engine, EngineSettings, Model
+from rearank_cli.engines.base import Engine, EngineLog, EngineSettings, Model
 from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.models import find_model
 from rearank_cli.engines.opening import (
@@ -27,8 +27,9 @@ class EngineOptions(TypedDict, total=False):
     `deadline` are seconds for one request and for one ask with all its tries. `adapter` is the
     folder of a LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or
     `max_model_len`; `server_args` are fields of every request to a server, and None leaves a field
-    out. `cache` says whether finished answers are kept and used again. `verbose` lets the engine's
-    log through; `tell` hears what a starting engine is doing.
+    out. `cache` says whether finished answers are kept and used again. `log` takes the
+    messages of the engine's libraries, which otherwise go to this process's stdout and stderr;
+    `tell` hears what a starting engine is doing.
     """
 
     engine_name: str
@@ -39,7 +40,7 @@ class EngineOptions(TypedDict, total=False):
     engine_args: Mapping[str, Any]
     server_args: Mapping[str, Any]
     cache: bool
-    verbose: bool
+    log: EngineLog
     tell: Callable[[str], None]
 
 

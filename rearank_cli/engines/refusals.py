@@ -55,7 +55,7 @@ def refusal(
     if kinds & _TYPES or reply.status_code == 400 and _TOO_LONG.search(message):
         return too_long(message, error, max_tokens)
     named = next((name for name in optional if _names(name, message, error)), "")
-    hint = f"--server-arg {named}= leaves {named} out of every request" if named else ""
+    hint = f"`server_args` {named}= leaves {named} out of every request" if named else ""
     return EngineError(f"{url}: {reply.status_code}: {message[:300] or 'no message'}", hint)
 
 

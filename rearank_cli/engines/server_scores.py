@@ -31,7 +31,7 @@ def score_fields(request: Request) -> dict[str, Any]:
         if not isinstance(request.prompt, str):
             raise EngineStartError(
                 "a server scores a continuation of a plain text, not of a chat",
-                hint="take a recipe with `text`, or run the model in this process",
+                hint="take a recipe with the field 'text', or run the model in this process",
                 exit_code=2,
             )
         # Something is always written; it is thrown away.

@@ -67,14 +67,14 @@ class Store:
         message = f"{self.path}: the cache cannot be {what}: {error}"
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return message, "another command is using it; wait for it, or use --no-cache"
+            return message, "another command is using it; wait for it, or use `cache=False`"
         if code == sqlite3.SQLITE_FULL or _no_room(self.path.parent):
             return (
                 f"{self.path}: the cache cannot be {what}: the disk of {self.path.parent} is full",
                 "make room there; nothing that is finished is lost, and the same command goes on "
                 "from there",
             )
-        elsewhere = "set REARANK_CACHE_DIR to another folder, or use --no-cache"
+        elsewhere = "set REARANK_CACHE_DIR to another folder, or use `cache=False`"
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
             return message, f"{elsewhere}; sqlite3's .recover may save what is in the file"
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):

@@ -99,8 +99,8 @@ def token_cutter(model: Model, tokens: int) -> Callable[[str], str]:
     """
     if not model.location:
         raise RearankError(
-            "--passage-tokens needs a model in this process; a server does not tell its tokens",
-            hint="--passage-chars cuts at characters",
+            "`passage_tokens` needs a model in this process; a server does not tell its tokens",
+            hint="`passage_chars` cuts at characters",
         )
     tokenizer = PromptTokens(model)
     return lambda text: tokenizer.cut(text, tokens)

@@ -55,8 +55,8 @@ class TransformersEngine:
         unknown = sorted(settings.engine_args.keys() - _KNOWN - OPERATIONAL)
         if unknown:
             raise RearankError(
-                f"--engine-arg {unknown[0]}: transformers has no such argument",
-                hint=f"it takes {', '.join(sorted(_KNOWN))}; --engine vllm takes vLLM's own",
+                f"`engine_args` {unknown[0]}: transformers has no such argument",
+                hint=f"it takes {', '.join(sorted(_KNOWN))}; `engine_name=vllm` takes vLLM's own",
             )
 
     def identity(self) -> Mapping[str, Any]:

@@ -14,7 +14,6 @@ from rearank_cli.engines.base import ANSWERED, Ability, EngineSettings
 from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
-from rearank_cli.engines.output import EngineOutput
 from rearank_cli.engines.prepare import prepare
 from rearank_cli.engines.splitting import Asked, read_request
 from rearank_cli.engines.vllm_scores import with_scores
@@ -52,7 +51,6 @@ class VllmEngine:
         # Rendering and tokenising 20 passages takes milliseconds; beside the event loop, the
         # loop goes on draining the engine.
         self._encoders = ThreadPoolExecutor(2, thread_name_prefix="encode")
-        self._output: EngineOutput | None = None
         self._guard: Guard | None = None
         self._llm: Any = None
         self._lora: Any = None
@@ -75,7 +73,7 @@ class VllmEngine:
     async def open(self) -> None:
         """Start vLLM; raise `EngineError` when it does not start."""
         began = time.perf_counter()
-        self._output = EngineOutput(self._settings.verbose)
+        self._settings.log.begin()
         self._guard = guard = Guard()
 
         def start() -> Any:
@@ -146,7 +144,7 @@ class VllmEngine:
                 return None
             llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         except TypeError as error:
-            raise EngineStartError(f"--engine-arg: {error}", exit_code=2) from error
+            raise EngineStartError(f"`engine_args`: {error}", exit_code=2) from error
         except Exception as error:  # noqa: BLE001  vLLM raises anything; none of it is our bug
             message, hint = self._failure("vLLM did not start", error)
             raise EngineStartError(message, hint) from error
@@ -158,7 +156,7 @@ class VllmEngine:
         """Return the message and the hint for what went wrong inside vLLM; keep its log."""
         self._broken = True
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return f"{what}: {lines[0]}", self._output.advice() if self._output else ""
+        return f"{what}: {lines[0]}", self._settings.log.advice()
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request; raise `PromptTooLong` before vLLM sees one that is."""
@@ -232,8 +230,8 @@ class VllmEngine:
             llm.shutdown()
         if self._guard:
             self._guard.end()
-        if self._output and not self._broken:
-            self._output.forget()
+        if not self._broken:
+            self._settings.log.forget()
         self._encoders.shutdown(wait=False)
 
 

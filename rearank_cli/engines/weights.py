@@ -89,7 +89,7 @@ def _fetch(model: Model, cache: str, tell: Tell) -> None:
     if process.returncode:
         lines = (rest + errors).strip().splitlines() or ["it was interrupted"]
         raise EngineStartError(
-            f"--model {model.name}: the weights could not be fetched: {lines[-1]}",
+            f"`model` {model.name}: the weights could not be fetched: {lines[-1]}",
             hint="run the command again: what has arrived is kept",
         )
 

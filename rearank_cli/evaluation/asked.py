@@ -45,7 +45,7 @@ def not_asked_notes(asked: Asked, missing: Sequence[str]) -> list[str]:
     except RearankError as error:  # the judgements were there; figures need no more
         return [f"whether the collection asks the missing queries is unknown: {error.message}"]
     strangers = [query_id for query_id in missing if query_id not in known]
-    fate = "and count as 0; --asked-queries-only leaves them out"
+    fate = "and count as 0; `asked_queries_only` leaves them out"
     return [f"{strangers_text(strangers)} {fate}"] if strangers else []
 
 

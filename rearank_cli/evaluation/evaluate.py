@@ -108,7 +108,7 @@ def _asked_notes(
     left_out: Sequence[str],
 ) -> list[str]:
     if left_out:
-        return [f"{strangers_text(left_out)} and were left out (--asked-queries-only)"]
+        return [f"{strangers_text(left_out)} and were left out (`asked_queries_only`)"]
     if request.asked is None or request.judged_queries_only:
         return []
     missing = {query_id for item in coverages for query_id in item.missing}
@@ -151,12 +151,12 @@ def _document_notes(
     if any(item.tied for item in coverages):
         notes.append(
             "equal scores are ordered by doc id: descending by trec_eval's measures, ascending by "
-            "RR@k and Judged@k; --ties rank keeps the rank column's order"
+            "RR@k and Judged@k; `ties=rank` keeps the rank column's order"
         )
     if request.ties is Ties.RANK:
-        notes.append("equal scores keep the order of the rank column (--ties rank)")
+        notes.append("equal scores keep the order of the rank column (`ties=rank`)")
     if request.drop_unjudged:
-        notes.append("documents without a judgement were dropped (--drop-unjudged)")
+        notes.append("documents without a judgement were dropped (`drop_unjudged`)")
     if judgements.excluded:
         count = sum(map(len, judgements.excluded.values()))
         notes.append(

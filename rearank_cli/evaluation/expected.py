@@ -98,7 +98,7 @@ def expectations(name: str) -> tuple[Expectation, ...]:
         return _of_toml(f"recipe {name}", place.read_text("utf-8"))
     near = get_close_matches(name.lower(), models, 1, 0.4)
     raise RearankError(
-        f"--expect: expected a file, a model of the paper's tables or a recipe, found {name!r}",
+        f"`expect`: expected a file, a model of the paper's tables or a recipe, found {name!r}",
         hint=f"{f'did you mean {models[near[0]]!r}? ' if near else ''}"
         f"the tables have {', '.join(models.values())}; a file ends in .toml",
     )

@@ -42,7 +42,7 @@ class Style:
     def __post_init__(self) -> None:
         if self.per_query and self.format in (Format.TABLE, Format.MARKDOWN, Format.LATEX):
             raise RearankError(
-                f"expected --format tsv, csv or json for --per-query, found {self.format.value}"
+                f"expected `format` tsv, csv or json for `per_query`, found {self.format.value}"
             )
         if self.per_query and self.diff is not None and self.format is not Format.JSON:
-            raise RearankError("expected one of --per-query and --diff, found both")
+            raise RearankError("expected one of `per_query` and `diff`, found both")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 """Seconds that a server or the hub has to answer."""
-_RUNNING = "is it running? --base-url ends in /v1, as in http://localhost:8000/v1"
+_RUNNING = "is it running? `base_urls` end in /v1, as in http://localhost:8000/v1"
 _HUB = "https://huggingface.co"
 
 
@@ -41,7 +41,7 @@ def check_server(url: str, model: str | None, environ: Mapping[str, str] = os.en
         return Finding(name, "bad", f"{url}: {reply.status_code} {reply.reason_phrase}", remedy)
     served = _served(reply)
     if model and served and model not in served:
-        remedy = f"--model is one of: {', '.join(served[:10])}"
+        remedy = f"`model` is one of: {', '.join(served[:10])}"
         return Finding(name, "bad", f"{url}: does not serve {model}", remedy)
     return Finding(name, "ok", f"{url}: {', '.join(served[:10]) or 'answers, lists no models'}")
 
@@ -65,7 +65,7 @@ def check_model(name: str, offline: bool) -> Finding:
     if _in_hub_cache(name):
         return Finding("model", "ok", f"{name}: in the hub cache")
     if offline:
-        remedy = "copy its files into the hub cache, name a folder, or a server (--base-url)"
+        remedy = "copy its files into the hub cache, name a folder, or a server (`base_urls`)"
         return Finding("model", "bad", f"{name}: not here, and the hub is out of reach", remedy)
     return Finding("model", "ok", f"{name}: not here yet; rerank downloads it from the hub")
 

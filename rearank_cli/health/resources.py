@@ -58,7 +58,7 @@ def check_memory(free: int | None, served: bool = False) -> Finding:
             "note",
             found,
             "8 GiB are good for the embedded model; VLLM_CPU_KVCACHE_SPACE=1 takes less, "
-            "a server (--base-url) none",
+            "a server (`base_urls`) none",
         )
     return Finding("memory", "ok", found)
 

@@ -75,7 +75,7 @@ def check_vllm(machine: Machine, served: bool = False) -> Finding:
         problem = Problem(
             "not installed",
             f"pip install 'rearank-cli[{'gpu' if machine.has_gpu else 'cpu'}]', "
-            "or ask a server: --base-url URL",
+            "or ask a server: `base_urls`",
         )
     names = " and ".join(f"{name} {_version(name)}".strip() for name in sorted(machine.builds))
     if problem is None:
@@ -138,7 +138,7 @@ def check_system() -> Finding:
     if platform.system() == "Linux":
         return Finding("system", "ok", found)
     return Finding(
-        "system", "note", found, "only Linux is tried; elsewhere ask a server: --base-url"
+        "system", "note", found, "only Linux is tried; elsewhere ask a server: `base_urls`"
     )
 
 

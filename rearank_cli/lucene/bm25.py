@@ -116,7 +116,7 @@ def _tell_ties(found: Mapping[str, Sequence[Hit]], ties: Ties) -> None:
     elif count:
         note(
             f"note: equal scores in {count} of {len(found)} queries were told apart; "
-            "--ties keep writes them as Lucene has them"
+            "`ties=keep` writes them as Lucene has them"
         )
 
 
@@ -165,7 +165,7 @@ def _check_vectors(index: Path) -> None:
     if not has_vectors:
         raise RearankError(
             f"{index}: expected document vectors for query expansion, found an index without",
-            hint="search without --rm3 and --rocchio, or take an index that stores them",
+            hint="search without `rm3` and `rocchio`, or take an index that stores them",
         )
 
 

@@ -22,5 +22,5 @@ def choose_index(collection: Collection, index: str | None, how: Indexing) -> Pa
         return resolve_index(index)
     prebuilt = matching_index(collection.name)
     if prebuilt and not index_place(collection, how.language).is_dir():
-        note(f"indexing the local documents; --index {prebuilt} would search a prebuilt index")
+        note(f"indexing the local documents; `index={prebuilt}` would search a prebuilt index")
     return ensure_index(collection, how)

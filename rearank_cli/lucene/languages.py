@@ -20,7 +20,7 @@ def check_language(language: str) -> None:
     """Raise `RearankError` for a language that Anserini would silently treat as English."""
     if language not in LANGUAGES:
         raise RearankError(
-            f"--language: expected one of {', '.join(sorted(LANGUAGES))}, found {language!r}"
+            f"`language`: expected one of {', '.join(sorted(LANGUAGES))}, found {language!r}"
         )
 
 

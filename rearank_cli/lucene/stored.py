@@ -36,7 +36,7 @@ def stored_passages(index: str, doc_ids: Iterable[str]) -> Iterator[dict[str, st
             if raw is None:
                 raise RearankError(
                     f"{index}: expected stored text, found an index without",
-                    hint="take the index that is not 'slim', or give the documents with --corpus",
+                    hint="take the index that is not 'slim', or give the documents with `corpus`",
                 )
             title, text = decode(str(raw))
             yield {"_id": doc_id, "title": title, "text": text}

@@ -13,8 +13,8 @@ from rearank_cli.reranking.origin import input_digest
 
 SHOWN = 3
 TEXT_CHARS = 60
-OTHER_COLLECTION = "name the collection that was reranked with -d, or its parts"
-OTHER_RUN = "give the run that was written with this trace, or leave out --trace"
+OTHER_COLLECTION = "name the collection that was reranked with `collection`, or its parts"
+OTHER_RUN = "give the run that was written with this trace, or leave out `trace`"
 
 
 def check_trace(material: Material, collection: str) -> None:

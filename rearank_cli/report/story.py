@@ -71,7 +71,7 @@ class Trace:
         count = len(self.stories)
         some = ", ".join(list(self.stories)[:5]) + (", …" if count > 5 else "")
         if query_id is None:
-            raise RearankError(f"{self.name}: expected --query ID", hint=f"{count} queries: {some}")
+            raise RearankError(f"{self.name}: expected `query=ID`", hint=f"{count} queries: {some}")
         raise RearankError(
             f"{self.name}: expected a query of this trace, found {query_id!r}",
             hint=f"{count} queries: {some}",

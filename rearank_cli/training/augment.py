@@ -53,15 +53,15 @@ class Drawing:
         """Check the numbers."""
         if not 2 <= self.sizes[0] <= self.sizes[1] <= self.depth:
             raise RearankError(
-                f"expected 2 <= --window <= --depth, found a window of {_span(self.sizes)} "
+                f"expected 2 <= `window` <= `depth`, found a window of {_span(self.sizes)} "
                 f"and a depth of {self.depth}"
             )
         for name in ("draws", "target"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise RearankError(f"expected --{name} to be at least 1, found {value}")
+                raise RearankError(f"expected `{name}` to be at least 1, found {value}")
         if self.order not in ORDERS:
-            raise RearankError(f"--order: expected one of {', '.join(ORDERS)}, found {self.order}")
+            raise RearankError(f"`order`: expected one of {', '.join(ORDERS)}, found {self.order}")
 
 
 def _span(sizes: tuple[int, int]) -> str:

@@ -1,13 +1,14 @@
 """What is noted and shown while TRL trains: metrics, progress, validation."""
 
-import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from transformers import TrainerCallback
 
 from rearank_cli.log import note
+from rearank_cli.progress import STEPS, Advance, progress
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.validation import Validator
 
@@ -55,61 +56,43 @@ class Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
-    """A bar with the last reward or loss on a terminal, twenty lines elsewhere."""
+    """Tells every step to whoever shows progress, and says twenty times how good it goes."""
 
     def __init__(self, stage: str) -> None:
-        """Name the stage in front of the bar."""
+        """Name the stage in front of what is shown."""
         self._stage = stage
-        self._bar: Any = None
-        self._shown = ""
+        self._shows = ExitStack()
+        self._advance: Advance = lambda count: None
+        self._figure = ""
         self._twentieth = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Show the bar."""
-        if not state.is_world_process_zero or not sys.stderr.isatty():
-            return
-        from rich import progress
-        from rich.console import Console
-
-        self._bar = progress.Progress(
-            progress.TextColumn(self._stage),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[shown]}"),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task(
-            "", total=state.max_steps, completed=state.global_step, shown=""
-        )
-        self._bar.start()
+        """Begin to show; steps of an interrupted run count as done."""
+        if state.is_world_process_zero:
+            self._advance = self._shows.enter_context(progress(self._stage, STEPS, state.max_steps))
+            self._advance(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Remember the newest figure."""
         logs = kwargs.get("logs") or {}
         for theirs, name in (("reward", "reward"), ("loss", "loss")):
             if theirs in logs:
-                self._shown = f"{name} {logs[theirs]:.3f}"
+                self._figure = f"{name} {logs[theirs]:.3f}"
                 break
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move on."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=state.global_step, shown=self._shown)
-            return
+        self._advance(1)
         twentieth = state.global_step * 20 // max(state.max_steps, 1)
         if state.is_world_process_zero and twentieth > self._twentieth:
             note(
-                f"{self._stage}: step {state.global_step}/{state.max_steps} {self._shown}".rstrip()
+                f"{self._stage}: step {state.global_step}/{state.max_steps} {self._figure}".rstrip()
             )
             self._twentieth = twentieth
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Show no more."""
+        self._shows.close()
 
 
 class Validate(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here

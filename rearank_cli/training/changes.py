@@ -33,11 +33,11 @@ def read_change(text: str) -> Change:
     name, equals, value = text.partition("=")
     section, dot, key = name.strip().partition(".")
     if not (equals and dot and key):
-        raise RearankError(f"--set: expected section.key=value, found {text!r}")
+        raise RearankError(f"`set`: expected section.key=value, found {text!r}")
     try:
-        return f"--set {text}", section, key, tomllib.loads(f"value = {value}")["value"]
+        return f"`set` {text}", section, key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return f"--set {text}", section, key, value.strip()
+        return f"`set` {text}", section, key, value.strip()
 
 
 def checked(change: Change, values: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -48,7 +48,7 @@ def checked(change: Change, values: Mapping[str, Mapping[str, Any]]) -> Any:
     place, section, key, value = change
     if key not in values.get(section, {}):
         raise RearankError(
-            f"{place}: no such setting: {section}.{key}", hint="--print-config shows all of them"
+            f"{place}: no such setting: {section}.{key}", hint="`print_config` shows all of them"
         )
     kind = type(values[section][key])
     if kind is float and type(value) is int:

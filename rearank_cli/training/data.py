@@ -111,5 +111,5 @@ def _list(example: Example) -> str:
 
 def _answer(example: Example) -> str:
     if not _messages(example.get("completion")):
-        return "expected 'completion' to be a list of messages (rearank augment --sft)"
+        return "expected 'completion' to be a list of messages (as augment writes with `sft`)"
     return ""

@@ -48,7 +48,7 @@ class Folder:
         elif any(self.path.iterdir()):
             raise RearankError(
                 f"{self.path}: expected an empty folder or one of rearank train",
-                hint="choose another folder with -o",
+                hint="choose another folder with `output`",
             )
         with write_text(started) as handle:
             json.dump(about, handle, indent=2, ensure_ascii=False)
@@ -59,7 +59,7 @@ class Folder:
         if differing:
             raise RearankError(
                 f"{self.path}: holds a run with other {', '.join(differing)}",
-                hint="choose another folder with -o, or start anew with --restart",
+                hint="choose another folder with `output`, or start anew with `restart`",
             )
 
     def _clear(self) -> None:

@@ -42,7 +42,7 @@ def load_base(model: str, lora: bool, precision: str = "auto") -> Any:
             model, dtype=torch.bfloat16 if half else torch.float32
         )
     except (OSError, ValueError) as error:
-        raise RearankError(f"--model {model}: cannot be loaded: {error}") from error
+        raise RearankError(f"`model` {model}: cannot be loaded: {error}") from error
 
 
 def with_adapter(base: Any, lora: Lora, seed: int) -> Any:

@@ -55,7 +55,7 @@ def _check_validation(job: Job) -> None:
     sharded = zero3 or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
     if job.held_out and sharded:
         raise RearankError(
-            "--validate cannot rerank with a model whose weights are spread over processes",
+            "`validate` cannot rerank with a model whose weights are spread over processes",
             hint="train without it and rerank with the checkpoints instead",
         )
 

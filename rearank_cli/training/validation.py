@@ -1,6 +1,5 @@
 """How good the model under training is on held-out queries, by our own reranker and measures."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from rearank_cli.records import Ranking, Run
 from rearank_cli.reranking.candidates import candidates
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Driver, Listener, Settings
+from rearank_cli.reranking.loop import LoopThread
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.training.settings import Validation
 
@@ -91,7 +91,11 @@ class Validator:
             self._settings.max_answer_tokens,
             self._settings.batch,
         )
-        return asyncio.run(self.rerank(engine))
+        loop = LoopThread()  # the caller may be in a loop, as notebooks are
+        try:
+            return loop.run(self.rerank(engine))
+        finally:
+            loop.close()
 
     async def rerank(self, engine: Engine) -> dict[str, float]:
         """Rerank with an engine and return the same."""

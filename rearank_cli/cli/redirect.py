@@ -1,4 +1,4 @@
-"""Keeping the output of engine libraries apart from ours.
+"""Keeping the output of engine libraries apart from ours: the `EngineLog` of the command line.
 
 vLLM and its child processes write their log to file descriptor 1, where our run goes. Before the
 first import both descriptors are pointed elsewhere, and `sys.stdout` and `sys.stderr` go on with
@@ -41,12 +41,20 @@ class EngineOutput:
     """Where an engine's output goes: a file that is kept only after a failure, or stderr."""
 
     def __init__(self, verbose: bool = False) -> None:
+        """Say where it is to go; nothing is redirected before `begin`."""
+        self._verbose = verbose
+        self._begun = False
+        self.log: Path | None = None
+
+    def begin(self) -> None:
         """Redirect descriptors 1 and 2 for the rest of this process's life."""
+        if self._begun:
+            return
+        self._begun = True
         sys.stdout.flush()
         sys.stderr.flush()
-        self.log: Path | None = None
         target = 2
-        if not verbose:
+        if not self._verbose:
             target, name = tempfile.mkstemp(prefix="engine-", suffix=".log", dir=cache_dir("logs"))
             self.log = Path(name)
         copies = os.dup(1), os.dup(2)
