@@ -55,7 +55,7 @@ def python(path: Path, function: str) -> Original:
 
 def yaml_template(path: Path, recipe: Recipe) -> Original:
     """Return what a template of rank_llm says."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     parts = yaml.safe_load(path.read_text("utf-8"))
 

@@ -1,9 +1,10 @@
 """`rearank fuse`: one run out of several."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.options import Output
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.fusion import RRF_K, Fusion
@@ -28,6 +29,7 @@ Examples:
 
 
 def command(
+    context: typer.Context,
     runs: Annotated[
         list[str],
         typer.Argument(
@@ -48,6 +50,7 @@ def command(
     tag: Annotated[
         str | None, typer.Option(help="Tag of the fused run.  [default: the method's name]")
     ] = None,
+    meta: origins.NoMeta = True,
     output: Output = STDIO,
 ) -> None:
     """Fuse runs into one.
@@ -57,7 +60,7 @@ def command(
     tie.
     """
     from rearank_cli.evaluation.fusion import fuse
-    from rearank_cli.formats.trec import write_run
+    from rearank_cli.formats.origin import write_run_and_origin
     from rearank_cli.formats.trec_fast import read_run_head
 
     check_writable(output)
@@ -72,4 +75,15 @@ def command(
         missing = len(fused.rankings) - len(run.rankings)
         if missing:
             note(f"{name}: {missing} of {len(fused.rankings)} queries missing")
-    write_run(output, fused)
+    about = _about(context, runs, [run.tag for run in read]) if meta else None
+    write_run_and_origin(output, fused, about)
+
+
+def _about(context: typer.Context, runs: list[str], tags: list[str]) -> dict[str, Any]:
+    """Return the origin of a fused run; its collection is that of its runs, if they have one."""
+    from rearank_cli.formats.origin import Input, describe, source_if_known
+
+    sources = [source_if_known(run) for run in runs]
+    one = sources[0] if all(source == sources[0] for source in sources) else None
+    inputs = [Input(run, tag) for run, tag in zip(runs, tags, strict=True)]
+    return describe(origins.command_of(context), one, inputs, ())

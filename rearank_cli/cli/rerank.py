@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.machine import Progress
 from rearank_cli.cli.options import (
     Corpus,
@@ -16,12 +17,14 @@ from rearank_cli.cli.options import (
     Queries,
 )
 from rearank_cli.cli.summing import check_beside, tell_summary
+from rearank_cli.errors import EngineError, RearankError
 from rearank_cli.log import note
 
 if TYPE_CHECKING:  # the library stays out of --help
+    from rearank_cli.cli.jobs import Prepared
     from rearank_cli.cli.terminal import Bar
     from rearank_cli.reranking.chain import Candidates
-    from rearank_cli.reranking.files import RunFiles
+    from rearank_cli.reranking.files import Failure
     from rearank_cli.reranking.reranker import Reranker
 
 EXAMPLES = """\b
@@ -42,7 +45,14 @@ _SERVERS = "Servers"
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="RUN", help="TREC run; - is stdin.")],
+    context: typer.Context,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... [DATASET]",
+            help="TREC runs, and the collection where they do not know it; - is stdin.",
+        ),
+    ],
     dataset: Dataset = None,
     corpus: Corpus = None,
     queries: Queries = None,
@@ -269,26 +279,27 @@ def command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the engine's log.")
     ] = False,
+    meta: origins.NoMeta = True,
     output: Output = "-",
+    output_dir: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Write each run there, under the name of its RUN."),
+    ] = None,
 ) -> None:
     """Reorder each query's hits with a language model that reads them.
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
+    from rearank_cli.cli.jobs import Wanted, prepare, runs_and_name
     from rearank_cli.cli.redirect import EngineOutput
     from rearank_cli.cli.terminal import listener
-    from rearank_cli.collection import open_collection
     from rearank_cli.engines.opening import engine_arguments, server_arguments
-    from rearank_cli.formats.files import display_name
-    from rearank_cli.formats.trec import read_run
-    from rearank_cli.reranking.candidates import take_shard
-    from rearank_cli.reranking.files import RunFiles
     from rearank_cli.reranking.reranker import Reranker
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
     bar = listener(progress)
-    run = take_shard(read_run(source), shard)
-    texts = open_collection(dataset, corpus, queries)
+    files, name = runs_and_name(runs, dataset)
+    named = (name or dataset, corpus, queries)
     reranker = Reranker(
         model,
         recipe=recipe,
@@ -333,15 +344,14 @@ def command(
     )
     _tell_recipe(reranker)
     reranker.settings = replace(reranker.settings, concurrency=concurrency)
-    work = reranker.candidates(run, texts, display_name(source))
-    files = RunFiles(output, trace, tag or reranker.tag)
+    wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
+    prepared = prepare(wanted, reranker)
     if summary:
-        check_beside(summary, files)
+        check_beside(summary, [job.files for job in prepared.jobs])
     if dry:
-        _dry_run(reranker, work)
+        _dry_run(reranker, [item for job in prepared.jobs for item in job.work])
     else:
-        _rerank(reranker, work, files, bar)
-        tell_summary(bar.summary, len(work), files, summary)
+        _rerank(reranker, prepared, bar, summary)
 
 
 def _tell_recipe(reranker: "Reranker") -> None:
@@ -356,25 +366,38 @@ def _tell_recipe(reranker: "Reranker") -> None:
         note(f"note: the recipe {other} was made for {model}; --recipe {other} chooses it")
 
 
-def _rerank(
-    reranker: "Reranker", work: "Sequence[Candidates]", files: "RunFiles", bar: "Bar"
-) -> None:
+def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str | None) -> None:
     """Rerank and write the files; Ctrl-C and SIGTERM close the engine first."""
     from rearank_cli.cli import interrupt
     from rearank_cli.engines.cached import answers_kept
     from rearank_cli.reranking.files import rerank_to
-    from rearank_cli.reranking.origin import provenance
 
-    about = provenance(reranker.engine, reranker.settings, work, reranker.why)
+    work = [item for job in prepared.jobs for item in job.work]
     expected = sum(reranker.settings.calls(len(item.ranking)) for item in work)
 
-    async def main() -> None:
+    async def main() -> "list[Failure]":
         with bar.counting(expected):
             async with reranker:
-                await rerank_to(files, reranker.driver, work, about, bar)
+                return await rerank_to(prepared.jobs, reranker.driver, bar)
 
-    interrupt.run(main(), lambda: answers_kept(reranker.engine))
+    failures: list[Failure] = []
+    if prepared.jobs:
+        failures = interrupt.run(main(), lambda: answers_kept(reranker.engine))
     bar.summary.retries = getattr(reranker.engine, "retries", {})  # those of servers
+    failed = [*prepared.failed, *((each.job.name, each.error) for each in failures)]
+    lost = {id(each.job) for each in failures}
+    done = [job.files for job in prepared.jobs if id(job) not in lost]
+    tell_summary(bar.summary, len(work), done, summary)
+    if failed:
+        raise _several_failed(failed, len(prepared.jobs) + len(prepared.failed))
+
+
+def _several_failed(failed: "Sequence[tuple[str, RearankError]]", runs: int) -> RearankError:
+    """Return one error that tells of all runs that could not be reranked."""
+    for name, error in failed:
+        place = "" if error.message.startswith(name) else f"{name}: "
+        note(f"failed: {place}{error.message}" + (f" ({error.hint})" if error.hint else ""))
+    return EngineError(f"{len(failed)} of {runs} runs could not be reranked; the others are done")
 
 
 def _dry_run(reranker: "Reranker", work: "Sequence[Candidates]") -> None:

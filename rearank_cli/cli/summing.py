@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rearank_cli import __version__
@@ -18,26 +19,34 @@ VERSION = 1
 """Of the file; it changes when a field changes its meaning or goes."""
 
 
-def check_beside(path: str, files: "RunFiles") -> None:
-    """Raise `RearankError` unless a summary can be written to `path` beside a run and a trace."""
+def check_beside(path: str, files: "Sequence[RunFiles]") -> None:
+    """Raise `RearankError` unless a summary can be written to `path` beside runs and traces."""
     check_writable(path)
-    others = [place for place in (files.run, files.trace_file) if place and place != STDIO]
-    if os.path.abspath(path) in map(os.path.abspath, others) or path == files.run == STDIO:
+    places = [place for each in files for place in (each.run, each.trace_file) if place]
+    others = [os.path.abspath(place) for place in places if place != STDIO]
+    if os.path.abspath(path) in others or (path == STDIO and STDIO in places):
         raise RearankError(f"{path}: the run, the trace and the summary need a file each")
 
 
-def tell_summary(summary: "Summary", queries: int, files: "RunFiles", path: str | None) -> None:
-    """Say what was done, and write it to `path` if there is one."""
+def tell_summary(
+    summary: "Summary", queries: int, files: "Sequence[RunFiles]", path: str | None
+) -> None:
+    """Say what was done for all runs together, and write it to `path` if there is one.
+
+    Where there are several runs, `run`, `trace` and `tag` are those of the first.
+    """
     counts = {"queries": queries, **summary.counts()}
+    traces = [each.trace_file for each in files]
     if machine.is_on():
-        machine.tell("done", trace=files.trace_file, **counts)
+        machine.tell("done", trace=next(iter(traces), None), **counts)
     else:
         note(summary.sentence(queries))
-        if files.trace_file:
-            note(f"trace: {files.trace_file}")
-    if path:
-        run = None if files.run == STDIO else files.run
-        about = {"summary": VERSION, "rearank": __version__, "tag": files.tag, "run": run}
+        for trace in filter(None, traces):
+            note(f"trace: {trace}")
+    if path and files:
+        first = files[0]
+        run = None if first.run == STDIO else first.run
+        about = {"summary": VERSION, "rearank": __version__, "tag": first.tag, "run": run}
         with write_text(path) as out:
-            content = {**about, "trace": files.trace_file, **counts}
+            content = {**about, "trace": first.trace_file, **counts}
             out.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,5 +1,6 @@
 """From what the user typed to a `Collection`."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -108,3 +109,13 @@ def _catalogued(name: str, fields: Sequence[str]) -> Collection:
 def _is_path(name: str) -> bool:
     """Tell whether a name can only be meant as a place in the file system."""
     return name.startswith(("/", "./", "../", "~")) or name.endswith("/")
+
+
+def local_name(name: str) -> str | None:
+    """Return a collection's name as an absolute path; None for one that is no place.
+
+    Raises `RearankError` for a path without a collection.
+    """
+    if name == DEMO or _local(name, ()) is None:
+        return None
+    return os.path.abspath(Path(name).expanduser())

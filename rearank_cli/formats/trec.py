@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
@@ -108,11 +108,16 @@ def write_run(target: Source, run: Run) -> None:
     if not re.fullmatch(r"\S+", run.tag):
         raise RearankError(f"expected a run tag without spaces, found {run.tag!r}")
     with write_text(target) as handle:
-        for query_id, ranking in run.rankings.items():
-            scored = zip(ranking, run.scores[query_id], strict=True)
-            for rank, (doc_id, score) in enumerate(scored, 1):
-                shown = f"{score:.0f}" if score == int(score) else f"{score:.6f}"
-                handle.write(f"{query_id} Q0 {doc_id} {rank} {shown} {run.tag}\n")
+        handle.writelines(run_lines(run))
+
+
+def run_lines(run: Run) -> Iterator[str]:
+    """Yield the lines of a run as they are written."""
+    for query_id, ranking in run.rankings.items():
+        scored = zip(ranking, run.scores[query_id], strict=True)
+        for rank, (doc_id, score) in enumerate(scored, 1):
+            shown = f"{score:.0f}" if score == int(score) else f"{score:.6f}"
+            yield f"{query_id} Q0 {doc_id} {rank} {shown} {run.tag}\n"
 
 
 # --- qrels ------------------------------------------------------------------------------------

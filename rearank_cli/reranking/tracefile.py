@@ -65,10 +65,14 @@ class TraceFile:
         self._end += len(data)
         return place
 
-    def finish(self, query_ids: Sequence[str]) -> None:
-        """Put the trace in its place, with the queries in this order."""
+    def finish(self, query_ids: Sequence[str], provenance: Mapping[str, Any] | None = None) -> None:
+        """Put the trace in its place, with the queries in this order.
+
+        `provenance` says what the first line says in the end; what is known by then may be more.
+        """
         if not self._path:
             return
+        self._provenance = self._provenance if provenance is None else provenance
         if self._handle is None and not self._direct:
             with write_text(self._path) as new:
                 new.write(_header(self._provenance) + "\n")

@@ -86,7 +86,7 @@ def convert(name: str, text: str) -> str:
 
 
 def _parts(name: str, text: str) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         parts = yaml.safe_load(text)

@@ -1,0 +1,134 @@
+"""From the runs that were named to what is reranked, and where it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from rearank_cli.cli import origins
+from rearank_cli.cli.names import check_distinct, fields_of, filled, is_pattern, pattern_for
+from rearank_cli.errors import RearankError
+from rearank_cli.formats.files import STDIO, display_name
+from rearank_cli.formats.origin import Command, Input, Source, describe
+from rearank_cli.formats.trec import read_run
+from rearank_cli.reranking.candidates import take_shard
+from rearank_cli.reranking.chain import Candidates
+from rearank_cli.reranking.cutting import cut_to
+from rearank_cli.reranking.files import Job, RunFiles
+from rearank_cli.reranking.origin import provenance, used_libraries
+from rearank_cli.reranking.reranker import Reranker
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: runs, the collection's options, and where the results go."""
+
+    context: typer.Context
+    runs: Sequence[str]
+    named: tuple[str | None, str | None, str | None]
+    shard: str | None
+    output: str
+    output_dir: str | None
+    trace: str | None
+    tag: str | None
+    meta: bool
+
+
+@dataclass
+class Prepared:
+    """The jobs that can be done, and the runs that cannot, each with its error."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failed: list[tuple[str, RearankError]] = field(default_factory=list)
+
+
+def runs_and_name(words: Sequence[str], dataset: str | None) -> tuple[list[str], str | None]:
+    """Return the runs among the arguments, and the collection where the last one names it.
+
+    What is no file and stands behind a run is a collection's name, as `retrieve` takes it.
+    """
+    *runs, last = words
+    if not runs or last == STDIO or Path(last).is_file() or last.endswith((".trec", ".run")):
+        return list(words), None
+    if dataset is not None and dataset != last:
+        raise RearankError(f"expected one collection, found two: {last} and {dataset}")
+    return runs, last
+
+
+def prepare(wanted: Wanted, reranker: Reranker) -> Prepared:
+    """Read the runs and their texts; of several, those that cannot be read are set aside.
+
+    One collection is open at a time; of several runs only the passages as they are shown are kept.
+    """
+    runs = wanted.runs
+    several = len(runs) > 1
+    if several and STDIO in runs:
+        raise RearankError("expected files, found -", hint="stdin holds one run")
+    if several and wanted.trace:
+        raise RearankError("`trace`: expected no name for several runs; each has its own")
+    pattern = pattern_for(wanted.output, wanted.output_dir, len(runs))
+    maker = _Maker(wanted, reranker, pattern, several)
+    made = Prepared()
+    for run in runs:
+        try:
+            made.jobs.append(maker.job(run))
+        except RearankError as error:
+            if not several:
+                raise
+            made.failed.append((run, error))
+    if several or is_pattern(pattern) or wanted.output_dir:
+        check_distinct([job.files.run for job in made.jobs], runs)
+    return made
+
+
+class _Maker:
+    """Makes jobs, one run after the other; remembers the last collection."""
+
+    def __init__(self, wanted: Wanted, reranker: Reranker, pattern: str, several: bool) -> None:
+        self._wanted = wanted
+        self._reranker = reranker
+        self._pattern = pattern
+        self._several = several
+        self._command = origins.command_of(wanted.context)
+        self._open: tuple[Source, Any, Source] | None = None
+
+    def job(self, file: str) -> Job:
+        """Return the job of one run."""
+        wanted, reranker = self._wanted, self._reranker
+        source = origins.source_for(wanted.context, file, wanted.named)
+        run = take_shard(read_run(file), wanted.shard)
+        texts, known = self._opened(origins.needed(source, file), file)
+        work = reranker.candidates(run, texts, display_name(file))
+        if self._several:
+            work = cut_to(work, reranker.settings.limit)
+        output = self._pattern
+        if is_pattern(output):
+            output = filled(output, fields_of(file, run.tag, known.label))
+        files = RunFiles(output, wanted.trace, wanted.tag or reranker.tag)
+        about = _About(self._command, known, Input(file, run.tag), reranker, work)
+        return Job(files, work, about, display_name(file), wanted.meta)
+
+    def _opened(self, source: Source, file: str) -> tuple[Any, Source]:
+        if self._open is None or self._open[0] != source:
+            self._open = None  # the memory of the last one is free before the next one is read
+            texts = origins.opened(source, file)
+            self._open = (source, texts, origins.digested(source, texts))
+        return self._open[1], self._open[2]
+
+
+@dataclass(frozen=True)
+class _About:
+    """The origin of a reranked run, as far as it is known when it is asked."""
+
+    command: Command
+    source: Source
+    input: Input
+    reranker: Reranker
+    work: Sequence[Candidates]
+
+    def __call__(self) -> dict[str, Any]:
+        reranker = self.reranker
+        own = provenance(reranker.engine, reranker.settings, self.work, reranker.why)
+        return describe(self.command, self.source, [self.input], used_libraries(), own)
