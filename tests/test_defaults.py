@@ -1,6 +1,7 @@
 """Which model and which precision a machine gets when nobody says."""
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,19 +63,24 @@ def test_a_small_gpu_gets_the_embedded_model_and_hears_of_better_ways(
 
 
 def test_the_sentence_is_said_and_the_unused_gpu_noticed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(models, "resolve_model", Model)
     monkeypatch.setattr(models, "this_machine", lambda: machine(8188))
     assert models.find_model(None, served=False).name == EMBEDDED
-    assert "8.0 GiB" in capsys.readouterr().err
+    assert "8.0 GiB" in caplog.text
+    caplog.clear()
     assert models.find_model("other", served=False).name == "other"
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
     monkeypatch.setattr(models, "this_machine", lambda: replace(GPU, builds=CPU.builds))
     assert models.find_model(None, served=False).name == EMBEDDED
-    assert capsys.readouterr().err.startswith("warning: there is an NVIDIA GPU, but the CPU build")
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("there is an NVIDIA GPU, but the CPU build")
+    caplog.clear()
     models.find_model("gpt", served=True)
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
 def settings(model: Path, **arguments: str) -> EngineSettings:

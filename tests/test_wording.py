@@ -63,3 +63,11 @@ def test_every_parameter_that_a_message_names_is_an_option_of_some_command() -> 
     assert len(found) > 40
     strangers = [(place, name) for place, name in found if spelled(name).split()[0] not in known]
     assert strangers == []
+
+
+@pytest.mark.parametrize("verb", ["rerank", "augment", "train"])
+def test_what_a_message_calls_a_recipe_is_an_option_of_every_command_that_takes_one(
+    verb: str,
+) -> None:
+    program: Any = get_command(app)
+    assert {spelled("`recipe`"), "--prompt"} <= options(program.commands[verb])

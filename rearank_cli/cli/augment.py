@@ -89,17 +89,21 @@ def command(
             rich_help_panel="Prompts",
         ),
     ] = None,
-    prompt: Annotated[
+    recipe: Annotated[
         str,
         typer.Option(
-            metavar="NAME|FILE", help="Prompt profile, as for rerank.", rich_help_panel="Prompts"
+            "--recipe",
+            "--prompt",
+            metavar="NAME|FILE",
+            help="Recipe, as for rerank.",
+            rich_help_panel="Prompts",
         ),
     ] = "rearank",
     passage_chars: Annotated[
         int | None,
         typer.Option(
             help="Cut passages at this many characters.",
-            show_default="the profile's",
+            show_default="the recipe's",
             rich_help_panel="Prompts",
         ),
     ] = None,
@@ -130,7 +134,7 @@ def command(
 
     check_format(format_, output, sft)
     check_writable(output)
-    profile = load_recipe(prompt)
+    chosen = load_recipe(recipe)
     drawing = Drawing(
         sizes=_sizes(window),
         depth=depth,
@@ -147,7 +151,7 @@ def command(
     work = candidates(read_run(source), display_name(source), collection, depth)
     left_out = read_query_ids(exclude_queries) if exclude_queries else set()
     kept = [each for each in work if each.query.query_id not in left_out]
-    render = renderer_for(kept, profile, passage_chars, model, (max_prompt_tokens, cut))
+    render = renderer_for(kept, chosen, passage_chars, model, (max_prompt_tokens, cut))
     tally = Tally()
     example = render.for_imitation if sft else render.for_reward
     examples = augment(kept, collection.judgements(), drawing, example, tally)

@@ -52,7 +52,7 @@ AskedQueriesOnly = Annotated[
 ]
 PassageChars = Annotated[
     int | None,
-    typer.Option(help="Cut passages at this many characters.", show_default="the profile's"),
+    typer.Option(help="Cut passages at this many characters.", show_default="the recipe's"),
 ]
 ModelName = Annotated[
     str | None,

@@ -75,8 +75,14 @@ def command(
     corpus: Corpus = None,
     queries: Queries = None,
     qrels: Qrels = None,
-    prompt: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="The prompt profile that augment was given.")
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe",
+            "--prompt",
+            metavar="NAME|FILE",
+            help="The recipe that augment was given.",
+        ),
     ] = "rearank",
     tracker: Annotated[
         list[str] | None,
@@ -119,14 +125,14 @@ def command(
             "expected lists to train on, or --sft",
             hint="rearank augment RUN -d NAME -o train.jsonl writes lists",
         )
-    profile = load_recipe(prompt)
+    chosen = load_recipe(recipe)
     data = read_lists(lists, settings.reward.keep_ideal) if lists else None
     answers = read_answers(sft) if sft else None
-    check_recipe(data, profile)
+    check_recipe(data, chosen)
     held_out = None
     if validate:
         collection = open_collection(dataset, corpus, queries, qrels)
-        held_out = hold_out(validate, collection, profile, settings.validation)
+        held_out = hold_out(validate, collection, chosen, settings.validation)
     warn_of_overlap(held_out, (data, answers))
     check_trackers(tracker or [])
     job = Job(
@@ -138,7 +144,7 @@ def command(
         answers=answers,
         rollouts=choose_rollouts(rollouts, server),
         held_out=held_out,
-        switches=profile.chat_template,
+        switches=chosen.chat_template,
         trackers=tuple(tracker or ()),
     )
     train(job, restart)

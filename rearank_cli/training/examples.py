@@ -45,16 +45,16 @@ class Renderer:
     def __init__(
         self,
         texts: Mapping[str, Passage],
-        profile: Recipe,
+        recipe: Recipe,
         cleaner: Cleaner,
         passage_chars: int | None = None,
         limit: Limit | None = None,
     ) -> None:
-        """Remember how lists are shown; `passage_chars` replaces the profile's."""
+        """Remember how lists are shown; `passage_chars` replaces the recipe's."""
         self._texts = texts
-        self._profile = profile
+        self._recipe = recipe
         self._cleaner = cleaner
-        self._chars = passage_chars or profile.passage_chars
+        self._chars = passage_chars or recipe.passage_chars
         self._limit = limit
         self._clean: dict[tuple[str, int], str] = {}
 
@@ -71,7 +71,7 @@ class Renderer:
             "doc_ids": list(draw.doc_ids),
             "grades": list(draw.grades),
             "ideal": list(draw.ideal),
-            "thinks": self._profile.thinks,
+            "thinks": self._recipe.thinks,
         }
 
     def for_imitation(self, draw: Draw) -> Example | None:
@@ -80,7 +80,7 @@ class Renderer:
         if shown is None:
             return None
         prompt, passages = shown
-        answer = written(draw.query.text, passages, draw.grades, self._profile.thinks)
+        answer = written(draw.query.text, passages, draw.grades, self._recipe.thinks)
         return {
             "prompt": [message._asdict() for message in prompt],
             "completion": [{"role": "assistant", "content": answer}],
@@ -95,7 +95,7 @@ class Renderer:
         chars = self._chars
         while chars >= MIN_PASSAGE_CHARS:
             passages = [self._text(doc_id, chars) for doc_id in draw.doc_ids]
-            prompt = self._profile.render(query, passages)
+            prompt = self._recipe.render(query, passages)
             if self._limit is None or self._limit.count(prompt) <= self._limit.tokens:
                 return prompt, passages
             if not self._limit.cut:

@@ -27,7 +27,7 @@ from rearank_cli.training.settings import Validation
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Queries with their candidates and judgements, and the profile that they are asked with."""
+    """Queries with their candidates and judgements, and the recipe that they are asked with."""
 
     name: str
     work: Sequence[Candidates]

@@ -53,7 +53,7 @@ class Evaluator:
         raise RearankError(
             f"{self.name}:{line}: cannot be imported: {why}",
             hint="only constants, f-strings, sums of texts and lists, one loop over the passages, "
-            "`append`, and slices that cut are read; nothing is run",
+            "a list's append, and slices that cut are read; nothing is run",
         )
 
     def call(self, function: ast.FunctionDef, arguments: Mapping[str, Any]) -> Any:
