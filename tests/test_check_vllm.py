@@ -119,7 +119,7 @@ def test_our_engine_is_read(tmp_path: Path) -> None:
     assert {"vllm.sampling_params.SamplingParams", "vllm.lora.request.LoRARequest"} <= names
     assert names >= set(FIELDS)
     taken = {word for use in uses for word in use.arguments}
-    assert {"max_tokens", "temperature", "enable_lora", "max_num_seqs"} <= taken
+    assert {"max_tokens", "temperature", "enable_lora", "enable_prefix_caching"} <= taken
 
 
 def test_both_ends_of_the_range_come_from_pyproject() -> None:
