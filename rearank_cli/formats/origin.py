@@ -23,7 +23,7 @@ from rearank_cli.formats.trec import run_lines, write_run
 from rearank_cli.records import Run
 
 ENDING = ".meta.yml"
-MOVED = "name the collection with -d"
+MOVED = "name the collection (`collection`)"
 _BLOCK = 1 << 20
 
 
