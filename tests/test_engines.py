@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 from tiny import make_model
 
+from rearank_cli.engines import options
+from rearank_cli.engines.base import Model
+from rearank_cli.engines.defaults import EMBEDDED
+from rearank_cli.engines.machine import Machine
 from rearank_cli.engines.opening import ENGINES, Where
 from rearank_cli.engines.options import open_settings
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Completion, Request, Sampling
+from rearank_cli.reranking.reranker import Reranker
 
 URL = "http://localhost:8000/v1"
 SCORED = Request("a jar of", Sampling(1), continuation=" honey")
