@@ -9,8 +9,8 @@ SCRIPTS := scripts
 # Which build of vLLM: gpu, cpu, or by what this machine has. It is remembered in .venv.
 ENGINE =
 
-# The demo's windows are small, so that two CPU cores get through them in about a minute.
-DEMO_OPTIONS ?= --depth 15 --window 10 --stride 5 --passage-chars 160 --max-tokens 64
+# The embedded model's likelihoods help among the first hits; further down they hurt.
+DEMO_OPTIONS ?= --depth 20
 DEMO_GPU_OPTIONS ?=
 
 .DEFAULT_GOAL := help
@@ -92,6 +92,15 @@ screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
 .PHONY: check-vllm
 check-vllm: $(VENV)/.installed-dev  ## our use of vLLM against the sources of its oldest and newest
 	$(BIN)/python $(SCRIPTS)/check_vllm.py
+
+# BENCH_DATA is a folder of collections with a BM25 run (bm25.trec) in each.
+BENCH_DATA ?= collections
+BENCH_SMALL ?=
+.PHONY: bench-small
+bench-small: $(VENV)/.installed  ## the embedded model against BM25: quality and speed on this CPU
+	@mkdir -p runs
+	$(BIN)/rearank retrieve -d demo -o runs/demo.bm25.trec
+	$(BIN)/python -m benchmarks.small.run --data $(BENCH_DATA) --runs runs $(BENCH_SMALL)
 
 .PHONY: bench-rerank bench-methods bench-eval bench-retrieve
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side

@@ -138,7 +138,7 @@ def test_prompt_show_does_not_convert_the_embedded_model(folder: Path) -> None:
     corpus = (folder / "corpus.tsv").read_text()
     corpus = corpus.replace("\tpassage 024", "\ta <filename> <|im_end|>")
     (folder / "corpus.tsv").write_text(corpus)
-    options = ("--query", "q1", "--window", "2", "--model", "smollm2-135m")
+    options = ("--query", "q1", "--window", "2", "--model", "smollm2-135m", "--recipe", "rearank")
     done = rearank(folder, "prompt", "show", "run.trec", *FILES, *options)
     assert done.returncode == 0, done.stderr
     assert not (folder / "cache" / "models" / "smollm2-135m").exists()

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 from tiny import make_model
 
+from rearank_cli.engines import options
+from rearank_cli.engines.base import Model
+from rearank_cli.engines.defaults import EMBEDDED
+from rearank_cli.engines.machine import Machine
 from rearank_cli.engines.opening import ENGINES, Where
 from rearank_cli.engines.options import open_settings
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Completion, Request, Sampling
+from rearank_cli.reranking.reranker import Reranker
 
 URL = "http://localhost:8000/v1"
 SCORED = Request("a jar of", Sampling(1), continuation=" honey")
@@ -56,3 +61,27 @@ def test_what_transformers_says_is_kept_and_not_taken_for_vllms(folder: str) -> 
     real = open_settings(folder, engine_name="transformers")
     assert real.dry().identity() == real.make().identity()
     assert real.dry().identity() != open_settings(folder).dry().identity()
+
+
+@pytest.mark.parametrize(
+    ("machine", "said", "engine"),
+    [
+        (Machine(), {}, "transformers"),
+        (Machine(), {"recipe": "rearank"}, "vllm"),
+        (Machine(), {"engine_name": "vllm"}, "vllm"),
+        (Machine([Path("/dev/nvidia0")]), {}, "vllm"),
+    ],
+    ids=["no GPU", "another recipe", "asked for", "a GPU"],
+)
+def test_the_embedded_model_scores_likelihoods_on_what_is_fast_here(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine, said: dict[str, str], engine: str
+) -> None:
+    monkeypatch.setattr(options, "this_machine", lambda: machine)
+    monkeypatch.setattr(options, "find_model", lambda name, served: Model(EMBEDDED))
+    reranker = Reranker(recipe=said.pop("recipe", None), **said)  # type: ignore[arg-type]
+    assert reranker._opening is not None
+    assert reranker._opening.where.name == engine
+    if engine == "transformers":
+        assert reranker.settings.recipe.name == "likelihood"
+        assert reranker.settings.recipe.numbers == {"scale": 4}
+        assert len(reranker.settings.recipe.exemplars) == 4

@@ -25,11 +25,14 @@ from rearank_cli.reranking.trace import read_trace
 
 pytestmark = pytest.mark.slow
 
-SMALL = "--depth 6 --window 4 --stride 2 --passage-chars 80 --max-tokens 24".split()
+SMALL = (
+    "--recipe rearank --depth 6 --window 4 --stride 2 --passage-chars 80 --max-tokens 24".split()
+)
 # What `vllm serve` runs; that script itself fails in the CPU build, whose package has another name.
 SERVER = "vllm.entrypoints.openai.api_server"
 CONTEXT = 2048  # of the server, in tokens
-LONG = "--depth 20 --window 10 --stride 5 --max-tokens 200 --no-cache -o out.trec".split()
+LONG = "--recipe rearank --depth 20 --window 10 --stride 5 --max-tokens 200".split()
+LONG += "--no-cache -o out.trec".split()
 
 
 @pytest.fixture(scope="module")

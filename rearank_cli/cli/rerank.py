@@ -188,6 +188,15 @@ def command(
         int | None, typer.Option(help="For temperatures above 0.", show_default=RECIPES)
     ] = None,
     model: ModelName = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="vllm|transformers",
+            help="What runs a model in this process.",
+            show_default="vllm; transformers for likelihoods without a GPU",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     adapter: Annotated[
         str | None,
         typer.Option(
@@ -326,6 +335,7 @@ def command(
         },
         depth=depth,
         passes=passes,
+        engine_name=engine or "",
         base_urls=base_url or [],
         timeout=timeout,
         deadline=deadline,

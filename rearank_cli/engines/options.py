@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 from rearank_cli.engines.base import Engine, EngineLog, EngineSettings, Model
 from rearank_cli.engines.dry import DryEngine
+from rearank_cli.engines.machine import this_machine
 from rearank_cli.engines.models import find_model
 from rearank_cli.engines.opening import (
     Where,
@@ -60,6 +61,16 @@ class Opening:
     def tag(self) -> str:
         """The last part of the model's name in lower case, without spaces."""
         return re.sub(r"\s+", "-", Path(self.model.name).expanduser().absolute().name.lower())
+
+    def for_continuations(self) -> Self:
+        """Return how a model is best run whose answers are continuations' log-probabilities.
+
+        Without a GPU and where no engine was named, on transformers: it is ready at once, and
+        shares what prompts have in common.
+        """
+        if self.where.engine or self.where.base_urls or this_machine().uses_gpu:
+            return self
+        return replace(self, where=replace(self.where, engine="transformers"))
 
     def make(self) -> Engine:
         """Return the engine; raise `RearankError` when the cache is unusable."""

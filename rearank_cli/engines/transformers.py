@@ -1,6 +1,7 @@
 """transformers in this process: no start to wait for, and likelihoods that are fast on a CPU."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 from rearank_cli.engines.base import OPERATIONAL, Ability, EngineSettings
 from rearank_cli.engines.splitting import read_request
 from rearank_cli.engines.waiting import Job, together
+from rearank_cli.engines.weights import fetch_weights
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.records import Completion, Request, TokenScore
 
@@ -73,6 +75,9 @@ class TransformersEngine:
         self._begin(model, tokenizer, int(limit) if limit else None)
 
     def _load(self) -> tuple[Any, Any]:
+        # Threads that wait for each other actively take the cores from those that compute, as soon
+        # as anything else runs. Read when torch is imported; what the user has set wins.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
             import torch  # noqa: F401
             import transformers  # noqa: F401
@@ -87,7 +92,10 @@ class TransformersEngine:
             raise EngineStartError(
                 f"expected a dtype out of {', '.join(_DTYPES)}, found {wanted}", exit_code=2
             )
-        location = self._settings.model.location
+        # Fetched by us, the weights of a hub model are seen to arrive.
+        location = fetch_weights(
+            self._settings.model, self._settings.engine_args, self._settings.tell
+        )
         try:
             with _no_bars():
                 return self._loaded(location, wanted)

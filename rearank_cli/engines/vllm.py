@@ -36,6 +36,10 @@ def check_no_java() -> None:
         )
 
 
+# Tokens whose log-probabilities vLLM can tell by their ids.
+MOST_CHOICES = 128
+
+
 class VllmEngine:
     """An `Engine` on vLLM's AsyncLLM.
 
@@ -59,7 +63,7 @@ class VllmEngine:
         self._context = 0
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
-        self.most_choices = 0
+        self.most_choices = MOST_CHOICES
         self.abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")

@@ -58,7 +58,9 @@ class Reranker:
         )
         chosen = chosen.changed(**(asking or {}))
         self.settings = Settings(chosen, method_for(chosen, method, numbers), depth, passes)
-        self._opening: Opening | None = made
+        self._opening: Opening | None = (
+            made.for_continuations() if made and chosen.continuation else made
+        )
         self._engine = engine
         self._loop: LoopThread | None = None
 
