@@ -36,6 +36,10 @@ def open_collection(
     the stored text of a Lucene index, or `from:NAME` for the documents of another collection.
     `fields` names the parts of structured queries to use. Nothing is read yet, so that a
     missing part hurts only those who need it. Raises `RearankError` for a name without meaning.
+
+    >>> from rearank_cli import open_collection
+    >>> open_collection("demo").passages(["phys-001"])["phys-001"].title
+    "Newton's second law"
     """
     for parameter, part in (("corpus", corpus), ("queries", queries), ("qrels", qrels)):
         _check_file(parameter, part)
