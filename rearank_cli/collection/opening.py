@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rearank_cli.collection.bright import is_bright, open_bright, open_bright_folder
 from rearank_cli.collection.collection import Collection
+from rearank_cli.collection.documents import Documents
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.folder import is_collection, open_folder
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.irds import open_irds
-from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.trec import read_qrels, read_queries
 
