@@ -52,7 +52,30 @@ _HOMES = {
     "search": "lucene.search",
     "write_run": "formats.trec",
 }
-__all__ = sorted(_HOMES)
+__all__ = [  # written out, so that type checkers see what is exported
+    "Answer",
+    "Ask",
+    "Collection",
+    "Engine",
+    "Hit",
+    "Judgements",
+    "Method",
+    "Passage",
+    "Qrel",
+    "Query",
+    "RearankError",
+    "Recipe",
+    "Reranker",
+    "Result",
+    "Run",
+    "Stage",
+    "evaluate",
+    "fuse",
+    "open_collection",
+    "read_run",
+    "search",
+    "write_run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,13 @@ class RearankError(Exception):
 
     `message` says what happened, as `place: expected …, found …` where there is a place;
     `hint` says what to do about it and may be empty.
+
+    >>> from rearank_cli import RearankError, read_run
+    >>> try:
+    ...     read_run("nothing.trec")
+    ... except RearankError as error:
+    ...     print(error.message)
+    nothing.trec: no such file
     """
 
     exit_code = 2

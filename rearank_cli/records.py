@@ -15,14 +15,24 @@ Ranking = tuple[str, ...]
 
 
 class Query(NamedTuple):
-    """A topic as the model sees it."""
+    """A topic as the model sees it.
+
+    >>> from rearank_cli import Query
+    >>> Query("q1", "why is the sky blue?").text
+    'why is the sky blue?'
+    """
 
     query_id: str
     text: str
 
 
 class Passage(NamedTuple):
-    """A document's text as the model sees it; `title` may be empty."""
+    """A document's text as the model sees it; `title` may be empty.
+
+    >>> from rearank_cli import Passage
+    >>> Passage("d1", "Air scatters blue light.", title="Sky").doc_id
+    'd1'
+    """
 
     doc_id: str
     text: str
@@ -38,7 +48,12 @@ class ScoredDoc(NamedTuple):
 
 
 class Qrel(NamedTuple):
-    """One relevance judgement."""
+    """One relevance judgement.
+
+    >>> from rearank_cli import Judgements, Qrel
+    >>> Judgements([Qrel("q1", "d1", 2)]).is_relevant("q1", "d1")
+    True
+    """
 
     query_id: str
     doc_id: str
@@ -47,7 +62,13 @@ class Qrel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rankings by query id, in input order, with the scores they came with."""
+    """Rankings by query id, in input order, with the scores they came with.
+
+    >>> from rearank_cli import Run
+    >>> run = Run.by_rank({"q1": ("d2", "d1")}, "mine")
+    >>> run.scores
+    {'q1': (2.0, 1.0)}
+    """
 
     rankings: Mapping[str, Ranking]
     scores: Mapping[str, tuple[float, ...]]

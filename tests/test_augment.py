@@ -192,3 +192,11 @@ def test_verl_rows_carry_what_its_reward_function_reads() -> None:
     answer = "<think>a</think><answer>[2] > [3] > [1]</answer>"
     result = compute_score(row["data_source"], answer, row["reward_model"]["ground_truth"])
     assert result == {"score": 1.0, "ndcg_reward": 1.0, "rank_reward": 1.0, "format_reward": 1.0}
+
+
+def test_excluded_documents_are_in_no_list() -> None:
+    """They must not be ranked, so that nothing is to be learned from where they stand."""
+    judged = Judgements.of({"q1": {"d01": 3, "d05": 1, "d07": -100}})
+    lists = list(augment(WORK[:1], judged, Drawing((20, 20), 40, 30), lambda draw: draw, Tally()))
+    assert lists
+    assert not any("d07" in draw.doc_ids for draw in lists)

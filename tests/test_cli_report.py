@@ -1,8 +1,10 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command import rearank
 from reasoner import write_demo, write_large
 
 
@@ -46,6 +48,18 @@ def test_one_run_without_judgements_still_makes_a_page(files: Path) -> None:
     assert 'id="results"' not in done.stdout
 
 
+def test_every_run_is_read_once_so_that_one_may_come_from_a_pipe(files: Path) -> None:
+    text = (files / "first-stage.trec").read_text()
+    piped = rearank(files, "report", "-", "stand-in.trec", "-d", "demo", stdin=text)
+    assert piped.returncode == 0, piped.stderr
+    named = report(files, "first-stage.trec", "stand-in.trec", "-d", "demo")
+
+    def figures(page: str) -> list[str]:
+        return re.findall(r"<td[^>]*>(0\.\d+)", page)
+
+    assert figures(piped.stdout) == figures(named.stdout) != []
+
+
 def test_several_measures_and_the_baseline_by_name(files: Path) -> None:
     done = report(
         files,
@@ -62,7 +76,8 @@ def test_several_measures_and_the_baseline_by_name(files: Path) -> None:
     ("arguments", "message"),
     [
         (["nothing.trec"], "nothing.trec: no such file"),
-        (["-"], "expected files, found -"),
+        (["first-stage.trec", "--trace", "-"], "expected files, found -"),
+        (["-", "-"], "expected each run once, found it twice"),
         (["first-stage.trec", "-o", "nowhere/r.html"], "no such folder: nowhere"),
         (["first-stage.trec", "-d", "demo", "-m", "nope"], "nope: no such measure"),
         (["first-stage.trec", "--trace", "first-stage.trec"], "expected a window of a trace"),

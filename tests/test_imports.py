@@ -68,3 +68,16 @@ def test_the_ground_floor_imports_no_room() -> None:
     for file in (ROOT / "rearank_cli").glob("*.py"):
         if file.name not in ("__init__.py", "__main__.py", "pyterrier.py"):  # faces of the house
             assert not imported(file) & {*BELOW}, file
+
+
+@pytest.mark.parametrize("room", ["", *sorted(BELOW)])
+def test_no_two_modules_of_a_room_differ_by_a_suffix_alone(room: str) -> None:
+    names = {file.stem for file in (ROOT / "rearank_cli" / room).glob("*.py")}
+    alike = [
+        (name, other)
+        for name in names
+        for other in names
+        for ending in ("s", "ed", "er", "ing")
+        if other in (name + ending, name.removesuffix("e") + ending)
+    ]
+    assert alike == []

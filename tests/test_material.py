@@ -92,3 +92,9 @@ def test_what_a_collection_lacks_stays_empty(caplog: pytest.LogCaptureFixture) -
     assert context.text("b", 50) == ""
     assert context.grade("q1", "a") is None
     assert "tiny lacks 1 of 2 documents" in caplog.text
+
+
+def test_an_excluded_document_has_no_grade() -> None:
+    judged = Judgements.of({"q1": {"a": 2, "b": -100}})
+    context = Context(judgements=judged)
+    assert (context.grade("q1", "a"), context.grade("q1", "b")) == (2, None)

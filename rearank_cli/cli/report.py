@@ -25,7 +25,7 @@ Examples:
 def command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed."),
+        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
     ],
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -75,8 +75,8 @@ def command(
     check_writable(output)
     if output == STDIO and sys.stdout.isatty():
         raise RearankError("expected a file for the page, found a terminal", hint="-o report.html")
-    if STDIO in (*runs, baseline, trace, qrels):
-        raise RearankError("expected files, found -", hint="a report reads its inputs twice")
+    if STDIO in (trace, qrels):
+        raise RearankError("expected files, found -", hint="a run alone can come from stdin")
     sources = _sources(runs, baseline)
     chosen = baseline or (runs[0] if len(runs) > 1 else None)
     label = next((name for name, source in sources.items() if source == chosen), None)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from rearank_cli.collection.documents import Documents
 from rearank_cli.collection.judgements import Grades, Judgements
 from rearank_cli.collection.memory import KeptDocuments
-from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import MissingPart
 from rearank_cli.records import Passage, Qrel, Query
 

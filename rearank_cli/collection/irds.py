@@ -9,9 +9,9 @@ from typing import Any
 from rearank_cli.collection.catalogue import catalogue, reading
 from rearank_cli.collection.collection import Collection
 from rearank_cli.collection.digest import file_digest
+from rearank_cli.collection.documents import Documents
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.matching import matching_index
-from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Passage, Qrel, Query
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rearank_cli.collection.bright import is_bright, open_bright, open_bright_folder
 from rearank_cli.collection.collection import Collection
+from rearank_cli.collection.documents import Documents
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.collection.folder import is_collection, open_folder
 from rearank_cli.collection.indexed import IndexedDocuments
 from rearank_cli.collection.irds import open_irds
-from rearank_cli.collection.sources import Documents
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.trec import read_qrels, read_queries
 
@@ -36,6 +36,10 @@ def open_collection(
     the stored text of a Lucene index, or `from:NAME` for the documents of another collection.
     `fields` names the parts of structured queries to use. Nothing is read yet, so that a
     missing part hurts only those who need it. Raises `RearankError` for a name without meaning.
+
+    >>> from rearank_cli import open_collection
+    >>> open_collection("demo").passages(["phys-001"])["phys-001"].title
+    "Newton's second law"
     """
     for parameter, part in (("corpus", corpus), ("queries", queries), ("qrels", qrels)):
         _check_file(parameter, part)

@@ -53,6 +53,20 @@ class Engine(Protocol):
     and values holds (0 where that is not known). Both may change when the engine has been opened.
     `abilities` say what it can do; `most_choices` is of how many strings it can tell the
     log-probabilities as a first token (0: any number).
+
+    >>> from rearank_cli import Reranker, open_collection, read_run
+    >>> from rearank_cli.records import Completion
+    >>> class Backwards:
+    ...     reserved, abilities = (), frozenset(["chat"])
+    ...     capacity, kv_tokens, most_choices = 8, 0, 0
+    ...     def identity(self): return {"model": "backwards"}
+    ...     async def open(self): pass
+    ...     async def close(self): pass
+    ...     async def complete(self, request): return Completion("<answer>[3] > [2] > [1]</answer>")
+    >>> with Reranker(engine=Backwards(), depth=3) as reranker:
+    ...     new = reranker.rerank(read_run("bm25.trec"), open_collection("demo"))
+    >>> new.rankings["q01"][:3]
+    ('phys-003', 'phys-002', 'phys-001')
     """
 
     @property

@@ -28,6 +28,11 @@ def read_run(source: Source) -> Run:
 
     Lines are taken apart from both ends, so that a doc id may hold spaces. Raises `RearankError`
     with `path:line` for anything that is not a run; warns once when ranks contradict scores.
+
+    >>> from rearank_cli import read_run
+    >>> run = read_run("bm25.trec")
+    >>> run.tag, run.rankings["q01"][:2]
+    ('bm25', ('phys-001', 'phys-002'))
     """
     name = display_name(source)
     by_query: dict[str, dict[str, tuple[float, int]]] = {}
@@ -104,6 +109,12 @@ def write_run(target: Source, run: Run) -> None:
     """Write a run whole or not at all, with its own scores (6 decimals) and ranks from 1.
 
     Raises `RearankError` for a tag that is no single word.
+
+    >>> from rearank_cli import Run, write_run
+    >>> write_run("new.trec", Run.by_rank({"q1": ("d2", "d1")}, "mine"))
+    >>> print(open("new.trec").read(), end="")
+    q1 Q0 d2 1 2 mine
+    q1 Q0 d1 2 1 mine
     """
     if not re.fullmatch(r"\S+", run.tag):
         raise RearankError(f"expected a run tag without spaces, found {run.tag!r}")

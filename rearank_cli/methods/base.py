@@ -28,7 +28,12 @@ __all__ = [
 
 
 class Hit(NamedTuple):
-    """A document as the first stage found it; without scores in the run, minus its rank."""
+    """A document as the first stage found it; without scores in the run, minus its rank.
+
+    >>> from rearank_cli import Hit
+    >>> Hit("d1", 12.5).doc_id
+    'd1'
+    """
 
     doc_id: str
     score: float
@@ -41,6 +46,10 @@ class Ask:
     `needs` is how many ranks of the answer must be known for the next stage to begin; the others
     may be settled later. None means all of them. `sample` tells apart asks about the same passages
     that want an answer each.
+
+    >>> from rearank_cli import Ask
+    >>> Ask(("d4", "d1")).doc_ids
+    ('d4', 'd1')
     """
 
     doc_ids: Ranking
@@ -55,6 +64,10 @@ class Answer:
     `ranking` holds the documents of the ask, best first, none lost and none invented; a choice
     puts the chosen one first and leaves the others as shown. `scores` are by doc id, empty where
     the answer had none. `text` is the answer as written, without its `reasoning`.
+
+    >>> from rearank_cli import Answer
+    >>> Answer(("d1", "d4"), text="[2] > [1]").flaws.names()
+    ()
     """
 
     ranking: Ranking
@@ -68,6 +81,10 @@ class Stage(NamedTuple):
     """What may be asked at once, and the whole ranking as it stands before the answers.
 
     A stage without asks is legal: it says where the documents stand, and is answered at once.
+
+    >>> from rearank_cli import Ask, Stage
+    >>> len(Stage([Ask(("d1", "d2")), Ask(("d3", "d4"))], ("d1", "d2", "d3", "d4")).asks)
+    2
     """
 
     asks: Sequence[Ask]
@@ -75,7 +92,12 @@ class Stage(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a plan ends: the new ranking, and scores by doc id where the method has any."""
+    """How a plan ends: the new ranking, and scores by doc id where the method has any.
+
+    >>> from rearank_cli import Result
+    >>> Result(("d4", "d1")).scores
+    {}
+    """
 
     ranking: Ranking
     scores: Mapping[str, float] = {}
@@ -91,6 +113,15 @@ class Method(Protocol):
     one prompt; `repeats` says that it asks one and the same prompt several times. `calls` and
     `path` estimate what a query of so many hits takes: how many asks, and how many stages one
     after the other. They serve the schedule and the bar alone and may be wrong.
+
+    >>> from rearank_cli import Answer, Hit
+    >>> from rearank_cli.methods import make_method
+    >>> method = make_method("sliding", {"window": 2})
+    >>> plan = method.plan([Hit("d1", 3.0), Hit("d2", 2.0), Hit("d3", 1.0)])
+    >>> next(plan).asks[0].doc_ids
+    ('d2', 'd3')
+    >>> plan.send([Answer(("d3", "d2"))]).asks[0].doc_ids
+    ('d1', 'd3')
     """
 
     @property

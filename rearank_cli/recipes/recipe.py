@@ -39,6 +39,11 @@ class Recipe:
     both ends of a message. `made_for` are the models that it was made for, by exact id, `source`
     says where the wording is from, and `expected` is a published figure. `digest` is the file's
     SHA-256.
+
+    >>> from rearank_cli.recipes.loading import load_recipe
+    >>> recipe = load_recipe("rearank").changed(max_tokens=512)
+    >>> recipe.name, recipe.method, recipe.kind, recipe.sampling.max_tokens
+    ('rearank', 'sliding', 'order', 512)
     """
 
     name: str

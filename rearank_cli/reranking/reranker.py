@@ -23,8 +23,12 @@ from rearank_cli.reranking.loop import LoopThread
 class Reranker:
     """Reranks runs with one model, which is started when it is first needed.
 
-        with Reranker("le723z/Rearank-7B") as reranker:
-            new = reranker.rerank(read_run("bm25.trec"), open_collection("demo"))
+    >>> from rearank_cli import Reranker, open_collection, read_run
+    >>> server = ["http://localhost:8000/v1"]
+    >>> with Reranker("le723z/Rearank-7B", base_urls=server) as reranker:
+    ...     new = reranker.rerank(read_run("bm25.trec"), open_collection("demo"))
+    >>> new.rankings["q01"][:3]
+    ('phys-006', 'phys-005', 'phys-004')
 
     `model` is a hub id, a folder, or the name that a server of `base_urls` knows; without one it
     is the paper's on a GPU machine and the embedded one elsewhere. `recipe` and `method` are
