@@ -59,7 +59,7 @@ def choose_rollouts(mode: str, server: str | None) -> Rollouts:
         if mode == each != "server":
             return Rollouts(each)
     if mode == "server":
-        raise RearankError("`rollouts` server: expected `server` beside it, its URL")
+        raise RearankError("`rollouts=server`: expected `server=URL` beside it")
     raise RearankError(f"`rollouts`: expected auto, {', '.join(MODES)}, found {mode}")
 
 
