@@ -133,7 +133,7 @@ def test_several_runs_need_a_name_each(tmp_path: Path) -> None:
         options = ("--base-url", "http://127.0.0.1:9/v1", "--model", "scripted")
         done = rearank(tmp_path, "rerank", *runs(), *options, *output)
         assert done.returncode == 2
-        assert "--output: expected a name for each of 3 runs" in done.stderr
+        assert "-o: expected a name for each of 3 runs" in done.stderr
 
 
 def test_the_fields_of_a_pattern() -> None:
