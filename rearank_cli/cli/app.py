@@ -27,6 +27,7 @@ VERBS = (
     "report",
     "index",
     "datasets",
+    "export",
     "doctor",
     "augment",
     "train",
@@ -39,6 +40,7 @@ app = typer.Typer(
     name="rearank",
     help="Rerank with a language model that reasons: TREC runs in, TREC runs out.",
     epilog="rearank retrieve -d demo | rearank rerank - -d demo | rearank eval - -d demo",
+    context_settings={"help_option_names": ["-h", "--help"]},  # all verbs have them by this
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # boxes fold long paths, so that they can be neither read nor copied
@@ -57,7 +59,11 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -99,7 +105,7 @@ def _run() -> int:
 def _only_asks(args: Sequence[str]) -> bool:
     """Tell whether files with settings are not to be applied: help comes whatever they say."""
     return (
-        bool({"--help", "--version"} & set(args))
+        bool({"--help", "-h", "--version", "-V"} & set(args))
         or COMPLETING in os.environ
         or "config" in args[:1]
     )

@@ -18,6 +18,7 @@ from typing import Any
 from rearank_cli import __version__
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, open_bytes, write_text
+from rearank_cli.formats.locks import locked
 from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import run_lines, write_run
 from rearank_cli.log import warn
@@ -211,9 +212,10 @@ def write_run_and_origin(target: str, run: Run, about: Mapping[str, Any] | None)
     Whoever is killed in between leaves the run as it was, and an origin that is not its own, which
     its digest tells.
     """
-    if about is not None:
-        write_origin(target, of_run(about, run, target))
-    write_run(target, run)
+    with locked(target, wait=True):
+        if about is not None:
+            write_origin(target, of_run(about, run, target))
+        write_run(target, run)
 
 
 def read_origin(run_file: str | os.PathLike[str]) -> dict[str, Any] | None:
