@@ -105,7 +105,7 @@ bench-small: $(VENV)/.installed  ## the embedded model against BM25: quality and
 
 .PHONY: bench-rerank bench-methods bench-eval bench-retrieve
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
-	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
+	$(BIN)/python -m benchmarks.rerank.run simulated pooled overhead vllm
 
 bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
 	$(BIN)/python -m benchmarks.methods.run

@@ -103,3 +103,41 @@ def test_a_lock_ends_with_its_block(tmp_path: Path) -> None:
     with locked(target), locked("-"), locked("/dev/null"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+COMMANDS = (
+    "eval run.trec qrels.txt",
+    "eval run.trec qrels.txt -f table",
+    "export docs demo",
+    "datasets demo",
+    "cache info",
+    "--help",
+    "rerank --help",
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_stdout_that_is_full_closed_or_left_ends_every_command_alike(
+    tmp_path: Path, line: str
+) -> None:
+    SMALL.write(tmp_path)
+    command = f"{sys.executable} -m rearank_cli {line}"
+
+    def ended(rest: str) -> tuple[str, str]:
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {rest}"],
+            cwd=tmp_path,
+            env={**environment(tmp_path), "PYTHONUTF8": "0", "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, rest
+        return done.stdout.strip(), done.stderr
+
+    code, told = ended("> /dev/full; echo $?")
+    assert (code, "error: <stdout>: cannot be written: no space left" in told) == ("2", True)
+    code, told = ended(">&-; echo $?")[0].splitlines()[-1], ""
+    assert code in ("0", "2")  # help needs no reader
+    assert ended("2>&- > out; echo $?")[0] == "0"
+    assert ended("| (read -r first); echo ${PIPESTATUS[0]}")[0] == "0"

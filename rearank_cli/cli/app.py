@@ -12,6 +12,7 @@ from typer.main import get_command
 from rearank_cli import __version__
 from rearank_cli.cli import cache, config, prompt, recipe
 from rearank_cli.cli.layers import default_map
+from rearank_cli.cli.standard import standing
 from rearank_cli.cli.talk import listening
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
 from rearank_cli.errors import EngineStartError, RearankError
@@ -82,7 +83,12 @@ app.add_typer(prompt.app, name="prompt", hidden=True)
 def main() -> None:
     """Run the command line and turn every expected failure into a message and an exit code."""
     with listening():
-        sys.exit(_run())
+        try:
+            with standing():
+                code = _run()
+        except RearankError as error:
+            code = _told(error)
+        sys.exit(code)
 
 
 def _run() -> int:
