@@ -81,6 +81,7 @@ def test_two_commands_with_one_output(tmp_path: Path) -> None:
         )
         first = start(tmp_path, *command)
         wait_for(lambda: len(server.finished) >= 1)
+        server.seconds = 60.0  # longer than the second command takes to be refused
         second = rearank(tmp_path, *command)
         assert second.returncode == 2
         assert "error: new.trec: another rearank is writing it" in second.stderr

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.rerank import virtual
 from benchmarks.rerank.schedules import Schedule, driver, unbound, work
-from benchmarks.rerank.simulation import SimulatedEngine
+from benchmarks.rerank.simulation import SEQUENCES, SimulatedEngine
 from rearank_cli.records import Completion, Request
 from rearank_cli.reranking.chain import Candidates
 
@@ -79,4 +79,5 @@ def table(rows: dict[str, Cost]) -> None:
     print("| :-- | --: | --: | --: | --: |")
     for name, row in rows.items():
         ratio = f"{row.seconds / bound:.3f} x"
-        print(f"| {name} | {row.seconds:.1f} | {ratio} | {row.starts} | {row.in_flight:.0f} |")
+        flying = f"{row.in_flight:.0f}" if row.in_flight <= SEQUENCES else "all"
+        print(f"| {name} | {row.seconds:.1f} | {ratio} | {row.starts} | {flying} |")

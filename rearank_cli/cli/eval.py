@@ -38,7 +38,7 @@ def command(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN... [QRELS|DATASET]",
+            metavar="RUN...",
             help="Runs in TREC format, plain or packed (- is stdin), and what judges them where "
             "they do not know their collection.",
         ),

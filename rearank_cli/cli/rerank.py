@@ -49,7 +49,7 @@ def command(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN... [DATASET]",
+            metavar="RUN...",
             help="TREC runs, and the collection where they do not know it; - is stdin.",
         ),
     ] = None,
