@@ -57,7 +57,8 @@ demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	@echo "== reranking with a language model"
 	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo $(demo_options) -o runs/demo.rearank.trec
 	@echo "== evaluating both runs"
-	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec -d demo
+	$(BIN)/rearank export qrels demo -o qrels/demo.qrels
+	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec qrels/demo.qrels
 	@echo "== writing a report to look at"
 	$(BIN)/rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \
 	  --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o runs/demo.report.html
@@ -104,7 +105,7 @@ bench-small: $(VENV)/.installed  ## the embedded model against BM25: quality and
 
 .PHONY: bench-rerank bench-methods bench-eval bench-retrieve
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
-	$(BIN)/python -m benchmarks.rerank.run simulated overhead vllm
+	$(BIN)/python -m benchmarks.rerank.run simulated pooled overhead vllm
 
 bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
 	$(BIN)/python -m benchmarks.methods.run

@@ -1,11 +1,11 @@
-"""Compare schedules of windows: `python -m benchmarks.rerank.run simulated|overhead|vllm`."""
+"""Compare schedules of windows: `python -m benchmarks.rerank.run simulated|pooled|…`."""
 
 import asyncio
 import statistics
 import sys
 import time
 
-from benchmarks.rerank import virtual
+from benchmarks.rerank import pooled, virtual
 from benchmarks.rerank.schedules import SCHEDULES, WINDOWS, Outcome, driver, work
 from benchmarks.rerank.simulation import SimulatedEngine
 from rearank_cli.records import Completion, Request
@@ -63,10 +63,12 @@ def overhead(queries: int = 200, rounds: int = 7) -> None:
 
 
 def main() -> None:
-    """Run the parts that are named, or the two that need no engine."""
-    parts = sys.argv[1:] or ["simulated", "overhead"]
+    """Run the parts that are named, or the three that need no engine."""
+    parts = sys.argv[1:] or ["simulated", "pooled", "overhead"]
     if "simulated" in parts:
         simulated()
+    if "pooled" in parts:
+        pooled.table(pooled.compare())
     if "overhead" in parts:
         overhead()
     if "vllm" in parts:

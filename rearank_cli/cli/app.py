@@ -12,6 +12,7 @@ from typer.main import get_command
 from rearank_cli import __version__
 from rearank_cli.cli import cache, config, prompt, recipe
 from rearank_cli.cli.layers import default_map
+from rearank_cli.cli.standard import standing
 from rearank_cli.cli.talk import listening
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
 from rearank_cli.errors import EngineStartError, RearankError
@@ -27,6 +28,7 @@ VERBS = (
     "report",
     "index",
     "datasets",
+    "export",
     "doctor",
     "augment",
     "train",
@@ -39,6 +41,7 @@ app = typer.Typer(
     name="rearank",
     help="Rerank with a language model that reasons: TREC runs in, TREC runs out.",
     epilog="rearank retrieve -d demo | rearank rerank - -d demo | rearank eval - -d demo",
+    context_settings={"help_option_names": ["-h", "--help"]},  # all verbs have them by this
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # boxes fold long paths, so that they can be neither read nor copied
@@ -57,7 +60,11 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -76,7 +83,12 @@ app.add_typer(prompt.app, name="prompt", hidden=True)
 def main() -> None:
     """Run the command line and turn every expected failure into a message and an exit code."""
     with listening():
-        sys.exit(_run())
+        try:
+            with standing():
+                code = _run()
+        except RearankError as error:
+            code = _told(error)
+        sys.exit(code)
 
 
 def _run() -> int:
@@ -99,7 +111,7 @@ def _run() -> int:
 def _only_asks(args: Sequence[str]) -> bool:
     """Tell whether files with settings are not to be applied: help comes whatever they say."""
     return (
-        bool({"--help", "--version"} & set(args))
+        bool({"--help", "-h", "--version", "-V"} & set(args))
         or COMPLETING in os.environ
         or "config" in args[:1]
     )

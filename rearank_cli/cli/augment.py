@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.options import Corpus, Dataset, Output, Qrels, Queries
 from rearank_cli.errors import RearankError
 
@@ -19,6 +20,7 @@ Examples:
 
 
 def command(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="RUN", help="TREC run; - is stdin.")],
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -120,7 +122,6 @@ def command(
     Lists that teach nothing are dropped: without a relevant passage, below --min-initial, or
     already in ideal order. Statistics go to stderr.
     """
-    from rearank_cli.collection import open_collection
     from rearank_cli.formats.exclusions import read_query_ids
     from rearank_cli.formats.files import check_writable, display_name
     from rearank_cli.formats.trec import read_run
@@ -147,7 +148,8 @@ def command(
         keep_ideal=sft or keep_ideal,
         seed=seed,
     )
-    collection = open_collection(dataset, corpus, queries, qrels)
+    place = origins.source_for(context, source, (dataset, corpus, queries, qrels))
+    collection = origins.opened(origins.needed(place, source), source)
     work = candidates(read_run(source), display_name(source), collection, depth)
     left_out = read_query_ids(exclude_queries) if exclude_queries else set()
     kept = [each for each in work if each.query.query_id not in left_out]

@@ -1,5 +1,6 @@
 """What `retrieve` and `index` share: options, and which collection is meant."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -9,6 +10,24 @@ from rearank_cli.errors import RearankError
 DatasetArgument = Annotated[
     str | None,
     typer.Argument(metavar="[DATASET]", help="Collection: an ir_datasets id, a folder, or 'demo'."),
+]
+DatasetsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DATASET...]", help="Collections: ir_datasets ids, folders, or 'demo'."
+    ),
+]
+DATASET_VARIABLE = "REARANK_DATASET"
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        envvar=DATASET_VARIABLE,
+        metavar="NAME",
+        help="Collection: an ir_datasets id, a BEIR-style folder, or 'demo'; repeatable.",
+        rich_help_panel="Collection",
+    ),
 ]
 CorpusFrom = Annotated[
     str | None,
@@ -45,3 +64,22 @@ def one_corpus(corpus: str | None, corpus_from: str | None) -> str | None:
     if corpus and corpus_from:
         raise RearankError("expected one corpus, found two: --corpus and --corpus-from")
     return f"from:{corpus_from}" if corpus_from else corpus
+
+
+def names_of(
+    context: typer.Context, names: list[str] | None, datasets: list[str] | None
+) -> list[str | None]:
+    """Return the collections named as arguments or by -d, each once; `[None]` where there is none.
+
+    Arguments beat the environment and rearank.toml. Raises `RearankError` when both were typed
+    and differ.
+    """
+    source = context.get_parameter_source("dataset")
+    where = source.name if source else ""
+    if where == "ENVIRONMENT":  # Click takes several values apart at spaces; a path may have one
+        datasets = [os.environ[DATASET_VARIABLE]]
+    if names and datasets and where == "COMMANDLINE" and set(names) != set(datasets):
+        both = ", ".join([*names, *datasets])
+        raise RearankError(f"expected collections as arguments or by -d, found both: {both}")
+    found: list[str | None] = [*(names or datasets or ())]
+    return list(dict.fromkeys(found)) or [None]

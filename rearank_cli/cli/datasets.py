@@ -1,6 +1,7 @@
 """`rearank datasets`: which collections have a name, and what of them is on this machine."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,13 +17,14 @@ Examples:
   rearank datasets runs 'reasonir-gpt4.*'
 """
 RUNS = "runs"
+HEADS = ("name", "parts", "documents here", "prebuilt index", "download", "index here")
 
 
 def command(
     pattern: Annotated[
         str,
         typer.Argument(
-            help="Part of a name, or a pattern with * and ?; 'runs': published runs instead."
+            help="Part of a name, a pattern with * and ?, or a folder; 'runs': published runs."
         ),
     ] = "*",
     among: Annotated[
@@ -39,6 +41,9 @@ def command(
         return
     if among != "*":
         raise RearankError(f"rearank datasets: expected no further arguments, found {among}")
+    if Path(pattern).is_dir():
+        _show(HEADS, [_described(pattern)])
+        return
     from rearank_cli.collection.listing import known_datasets
     from rearank_cli.lucene.prebuilt import catalogue, local
 
@@ -55,8 +60,17 @@ def command(
             f"expected a name that matches {pattern!r}, found none among the known collections",
             hint="rearank datasets lists them all",
         )
-    heads = ("name", "parts", "documents here", "prebuilt index", "download", "index here")
-    _show(heads, rows)
+    _show(HEADS, rows)
+
+
+def _described(folder: str) -> tuple[str, ...]:
+    """Return the row of a collection in a folder."""
+    from rearank_cli.collection import open_collection
+
+    found = open_collection(folder)
+    parts = {"docs": found.docs, "queries": found.read_queries, "qrels": found.read_qrels}
+    here = "yes" if found.docs else "-"
+    return (folder, ",".join(name for name, part in parts.items() if part), here, "", "", "")
 
 
 def _runs(pattern: str) -> None:

@@ -13,8 +13,13 @@ from rearank_cli.evaluation.style import Format, Style, Ties
 from rearank_cli.formats.files import STDIO, check_writable, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rearank_cli.cli.evaluating import Group
     from rearank_cli.collection import Judgements
     from rearank_cli.evaluation.asked import Asked
+    from rearank_cli.evaluation.inquiry import Inquiry, Report
+    from rearank_cli.evaluation.several import Column
 
 EXAMPLES = """
 Examples:
@@ -29,9 +34,14 @@ Examples:
 
 
 def command(
+    context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs in TREC format, plain or packed (- is stdin), and what judges them where "
+            "they do not know their collection.",
+        ),
     ],
     dataset: Dataset = None,
     qrels: Qrels = None,
@@ -101,6 +111,7 @@ def command(
     Values are those of ir_measures and trec_eval. Every judged query counts; a query that a run
     lacks gets 0 (trec_eval -c). Documents with a relevance of -100 are excluded (BRIGHT).
     """
+    from rearank_cli.cli.evaluating import grouped, sorted_out
     from rearank_cli.cli.wording import spelled
     from rearank_cli.collection import open_collection
     from rearank_cli.evaluation.evaluate import inquire
@@ -108,41 +119,77 @@ def command(
     from rearank_cli.evaluation.inquiry import Inquiry
     from rearank_cli.evaluation.labels import label_sources
     from rearank_cli.evaluation.measures import DEFAULT, parse_measures
-    from rearank_cli.evaluation.writing import write_report
+    from rearank_cli.evaluation.writing import write_report, write_several
 
     check_writable(output)
-    _check(runs, dataset, qrels, baseline, diff)
+    words = sorted_out(runs, dataset, qrels)
+    groups = grouped(context, words, baseline)
+    _check(words.runs, words.qrels, baseline, diff)
     style = Style(format or default_format(output, per_query), digits, per_query)
-    sources = label_sources([*([baseline] if baseline and baseline not in runs else []), *runs])
-    request = Inquiry(
-        sources,
-        parse_measures(measure or [DEFAULT]),
-        next((label for label, source in sources.items() if source == baseline), None),
-        judged_queries_only,
-        drop_unjudged,
-        ties,
-        _asked(dataset, qrels, asked_queries_only),
-    )
+
+    def report_of(group: "Group", base: str | None) -> "tuple[Report, Inquiry, Judgements]":
+        given = [base] if base and base not in group.runs else []
+        sources = label_sources([*given, *group.runs])
+        request = Inquiry(
+            sources,
+            parse_measures(measure or [DEFAULT]),
+            next((label for label, source in sources.items() if source == base), None),
+            judged_queries_only,
+            drop_unjudged,
+            ties,
+            _asked(group.dataset, group.qrels, asked_queries_only),
+        )
+        # A name of -d is a collection, even where a file of that name lies about.
+        judgements = judgements_of(group.qrels or open_collection(group.dataset))
+        report = inquire(request, judgements)
+        report = replace(report, notes=tuple(map(spelled, report.notes)))
+        return report, request, judgements
+
+    if len(groups) > 1:
+        if per_query or diff:
+            raise RearankError("--per-query and --diff are about one collection, found several")
+        columns = [_column(group, baseline, report_of) for group in groups]
+        with write_text(output) as handle:
+            write_several(handle, columns, style)
+        return
+    only = groups[0]
     if diff:
-        style = replace(style, diff=_texts(dataset))
-    # A name of -d is a collection, even where a file of that name lies about.
-    judgements = judgements_of(qrels or open_collection(dataset))
-    report = inquire(request, judgements)
-    report = replace(report, notes=tuple(map(spelled, report.notes)))
-    origin = _origin(qrels or dataset or "", judgements) if style.format is Format.JSON else {}
+        style = replace(style, diff=_texts(only.dataset))
+    report, request, judgements = report_of(only, baseline)
+    name = only.qrels or only.dataset or ""
+    origin = _origin(name, judgements) if style.format is Format.JSON else {}
     with write_text(output) as handle:
         write_report(handle, report, request, origin, style)
 
 
-def _check(
-    runs: list[str], dataset: str | None, qrels: str | None, baseline: str | None, diff: bool
-) -> None:
+def _column(
+    group: "Group",
+    baseline: str | None,
+    report_of: "Callable[[Group, str | None], tuple[Report, Inquiry, Judgements]]",
+) -> "Column":
+    """Return one collection's column; its baseline is the run that is named alike."""
+    from rearank_cli.cli.evaluating import column_name, system
+    from rearank_cli.evaluation.several import Column
+
+    base = None
+    if baseline is not None:
+        wanted = system(baseline, group) if Path(baseline).is_file() else baseline
+        base = next((run for run in group.runs if system(run, group) == wanted), None)
+        if base is None:
+            raise RearankError(
+                f"--baseline {baseline}: expected a run named {wanted} of every collection, found "
+                f"none of {column_name(group)}",
+                hint="runs are named COLLECTION.NAME.trec; give NAME",
+            )
+    report, request, _ = report_of(group, base)
+    rows = {label: system(str(run), group) for label, run in request.runs.items()}
+    if len(set(rows.values())) < len(rows):
+        rows = {label: label for label in rows}
+    return Column(column_name(group), report, rows)
+
+
+def _check(runs: list[str], qrels: str | None, baseline: str | None, diff: bool) -> None:
     """Raise `RearankError` for options that do not go together."""
-    if qrels is None and dataset is None:
-        raise RearankError(
-            "expected relevance judgements, found neither --qrels nor --dataset",
-            hint="name a file with --qrels FILE or a collection with -d NAME",
-        )
     if [*runs, baseline if baseline not in runs else None, qrels].count(STDIO) > 1:
         raise RearankError("expected one input from stdin, found - more than once")
     if diff and baseline is None:

@@ -1,10 +1,12 @@
 """`rearank explain`: what the model saw, thought and answered."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.options import Corpus, Dataset, Qrels, Queries
 from rearank_cli.errors import RearankError
 
@@ -23,11 +25,18 @@ Examples:
   rearank explain runs/demo.rearank.trace.jsonl --query q01 --doc phys-006
   rearank explain runs/demo.rearank.trace.jsonl --flawed
   rearank explain runs/demo.rearank.trace.jsonl --summary --json
+  rearank explain runs/demo.rearank.trec --provenance
 """
 
 
 def command(
-    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace that rearank rerank wrote.")],
+    context: typer.Context,
+    trace: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRACE|RUN", help="Trace that rearank rerank wrote, or its run beside it."
+        ),
+    ],
     query: Annotated[
         str | None, typer.Option("--query", "-q", metavar="ID", help="The query to explain.")
     ] = None,
@@ -44,6 +53,12 @@ def command(
         bool,
         typer.Option("--summary", help="Totals by flaw and position, tokens, time, cache hits."),
     ] = False,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance", help="Show how a RUN was made, back to its first stage, as a tree."
+        ),
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="Final hits to show.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="Write JSON instead.")] = False,
     dataset: Dataset = None,
@@ -56,7 +71,6 @@ def command(
     Windows come in the order they ran, bottom to top, with [k] resolved to doc ids. A collection
     (-d) adds the passages' texts and the judgements. Paged on a terminal.
     """
-    from rearank_cli.collection import open_collection
     from rearank_cli.report import as_json
     from rearank_cli.report.context import gather
     from rearank_cli.report.matching import check_queries
@@ -64,7 +78,11 @@ def command(
     from rearank_cli.report.terminal_lists import totals_view
     from rearank_cli.report.totals import total
 
+    if provenance:
+        _lineage(trace, json)
+        return
     _check(query, window, doc, flawed, summary)
+    trace = _trace_of(trace)
     loaded = load_trace(trace)
     if summary:
         totals = total(loaded)
@@ -78,15 +96,47 @@ def command(
         raise RearankError(
             f"--window: expected a number from 1 to {len(story.windows)}, found {window}"
         )
-    named = any((dataset, corpus, queries, qrels))
-    collection = open_collection(dataset, corpus, queries, qrels) if named else None
-    context = gather(collection, story.new)
+    source = origins.source_of_trace(
+        context, trace, loaded.provenance, (dataset, corpus, queries, qrels)
+    )
+    collection = origins.opened(source, trace) if source else None
+    shown = gather(collection, story.new)
     if collection:
-        check_queries(loaded.name, [story], context, collection.name)
+        check_queries(loaded.name, [story], shown, collection.name)
     if json:
-        _put(_as_json(story, context, (window, doc, top)), json)
+        _put(_as_json(story, shown, (window, doc, top)), json)
     else:
-        _put(_view(story, context, (window, doc, top)), json)
+        _put(_view(story, shown, (window, doc, top)), json)
+
+
+def _lineage(run: str, json: bool) -> None:
+    """Write how a run was made."""
+    from rearank_cli.formats.files import STDIO, write_text
+    from rearank_cli.formats.lineage import lineage, tree
+    from rearank_cli.report.as_json import dump
+
+    if run == STDIO or not Path(run).is_file():
+        raise RearankError(
+            f"{run}: expected a run in a file", hint="its origin is beside it, as FILE.meta.yml"
+        )
+    found = lineage(run)
+    with write_text(STDIO) as handle:
+        if json:
+            handle.write(dump(found.as_json()))
+        else:
+            handle.writelines(f"{line}\n" for line in tree(found))
+
+
+def _trace_of(name: str) -> str:
+    """Return the trace that is meant: the one beside a run, where a run is named."""
+    from rearank_cli.formats.packed import plain_name
+
+    path = Path(name)
+    if plain_name(path.name).endswith(".trec"):
+        beside = path.with_name(plain_name(path.name).removesuffix(".trec") + ".trace.jsonl")
+        if beside.is_file():
+            return str(beside)
+    return name
 
 
 def _check(

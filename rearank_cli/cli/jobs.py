@@ -49,7 +49,7 @@ def runs_and_name(words: Sequence[str], dataset: str | None) -> tuple[list[str],
 
     What is no file and stands behind a run is a collection's name, as `retrieve` takes it.
     """
-    *runs, last = words
+    *runs, last = words or [STDIO]
     if not runs or last == STDIO or Path(last).is_file() or last.endswith((".trec", ".run")):
         return list(words), None
     if dataset is not None and dataset != last:

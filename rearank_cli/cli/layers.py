@@ -112,5 +112,12 @@ def default_map(program: Any, environ: MutableMapping[str, str] = os.environ) ->
             table = table.setdefault(word, {})
         known = options(command)
         for key, setting in settings(words, command, layers, {}).items():
-            table[known[key].name] = setting.value
+            table[known[key].name] = _shaped(known[key], setting.value)
     return defaults
+
+
+def _shaped(option: Any, value: Any) -> Any:
+    """Return a value of several verbs as this one takes it: once, or as often as one likes."""
+    if option.multiple:
+        return value if isinstance(value, list) else [value]
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,13 +66,15 @@ def source_for(context: typer.Context, run: str, named: Sequence[str | None]) ->
     them. What was typed counts; else what the run's origin says, which is told; else what the
     environment says.
     """
+    from rearank_cli.collection.source import check_there
     from rearank_cli.formats.origin import short_path, source_of
 
-    words = any(typed(context, name) for name in ("name", "dataset", "corpus", "queries", "qrels"))
-    if words:
+    if _is_named(context, named):
         return _resolved(named)
     try:
         known = source_of(run)
+        if known:
+            check_there(*known)
     except RearankError:
         if any(named):
             return _resolved(named)
@@ -82,6 +84,50 @@ def source_for(context: typer.Context, run: str, named: Sequence[str | None]) ->
     source, place = known
     note(f"collection: {source.name}, from {short_path(place)}")
     return source
+
+
+def source_of_trace(
+    context: typer.Context, trace: str, about: Mapping[str, Any], named: Sequence[str | None]
+) -> "Source | None":
+    """Return the same for a trace, whose first line `about` tells the origin."""
+    from rearank_cli.collection.source import check_there
+    from rearank_cli.formats.origin import source_in
+
+    if _is_named(context, named) or not isinstance(about.get("collection"), dict):
+        return _resolved(named) if any(named) else None
+    source = source_in(about)
+    try:
+        check_there(source, trace)
+    except RearankError as error:
+        if any(named):
+            return _resolved(named)
+        note(f"{error.message}; {error.hint}")
+        return None
+    note(f"collection: {source.name}, from {trace}")
+    return source
+
+
+def source_for_all(
+    context: typer.Context, runs: Sequence[str], named: Sequence[str | None]
+) -> "Source | None":
+    """Return the one collection of several runs; raise `RearankError` where they have several."""
+    found = [source_for(context, run, named) for run in runs[: 1 if any(named) else None]]
+    known = [source for source in found if source]
+    places = {(each.dataset, each.corpus, each.queries, each.qrels): each.name for each in known}
+    if len(places) > 1:
+        raise RearankError(
+            f"expected runs of one collection, found {' and '.join(places.values())}",
+            hint="name the one that is meant with -d, or give one page to each",
+        )
+    return known[0] if known else None
+
+
+def _is_named(context: typer.Context, named: Sequence[str | None]) -> bool:
+    """Tell whether the collection was said on the command line, as an option or as an argument."""
+    options = ("dataset", "corpus", "queries", "qrels")
+    if any(typed(context, name) for name in options):
+        return True
+    return bool(named and named[0] and named[0] != context.params.get("dataset"))
 
 
 def _resolved(named: Sequence[str | None]) -> "Source":

@@ -1,6 +1,7 @@
 """Runs that papers have published: fetched by `retrieve --run-of`, listed by `datasets runs`."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rearank_cli.formats.files import check_writable
 from rearank_cli.log import note
@@ -18,11 +19,15 @@ def write_published(
     exclude_self: bool,
     hits: int,
     output: str,
+    about: "Callable[[str], Mapping[str, Any]] | None",
 ) -> None:
-    """Fetch a published run and write it, held against a collection if there is one."""
+    """Fetch a published run and write it, held against a collection if there is one.
+
+    `about` returns its origin, given the name of the collection that it was published for.
+    """
     from rearank_cli.collection.published import check_ids, narrowed, published_run
     from rearank_cli.formats.exclusions import merged, read_exclusions
-    from rearank_cli.formats.trec import write_run
+    from rearank_cli.formats.origin import write_run_and_origin
 
     check_writable(output)
     entry, run = published_run(name)
@@ -33,7 +38,7 @@ def write_published(
         check_ids(name, run, collection)
         without = merged(without, collection.excluded())
     run, dropped = narrowed(run, without, hits)
-    write_run(output, run)
+    write_run_and_origin(output, run, about(entry.collection) if about else None)
     lines = sum(map(len, run.rankings.values()))
     note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
     note(f"{len(run.rankings)} queries, {lines} hits" + _excluded(dropped))

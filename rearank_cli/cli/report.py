@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.options import AskedQueriesOnly, Corpus, Dataset, Output, Qrels, Queries
 from rearank_cli.errors import RearankError
 
@@ -23,6 +24,7 @@ Examples:
 
 
 def command(
+    context: typer.Context,
     runs: Annotated[
         list[str],
         typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
@@ -80,7 +82,13 @@ def command(
     sources = _sources(runs, baseline)
     chosen = baseline or (runs[0] if len(runs) > 1 else None)
     label = next((name for name, source in sources.items() if source == chosen), None)
-    named = (dataset, corpus, queries, qrels)
+    place = origins.source_for_all(
+        context, list(sources.values()), (dataset, corpus, queries, qrels)
+    )
+    named: _Named = (None, None, None, None)
+    if place is not None:
+        named = (place.dataset, place.corpus, place.queries, place.qrels)
+        dataset, qrels = place.dataset, place.qrels
     material = _material(sources, label, trace, named, (measure, asked_queries_only))
     files = _files(sources, trace, (dataset, qrels), material.context)
     page = render(build_page(material, limit, files))

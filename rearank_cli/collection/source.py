@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from rearank_cli.collection.opening import FROM, INDEX, local_name
-from rearank_cli.errors import MissingPart
+from rearank_cli.errors import MissingPart, RearankError
 from rearank_cli.formats.files import STDIO
-from rearank_cli.formats.origin import Source
+from rearank_cli.formats.origin import MOVED, Source, short_path
 from rearank_cli.log import warn
 from rearank_cli.records import Query
 
@@ -60,6 +60,25 @@ def _folder(name: str) -> str | None:
 
 def _absolute(file: str) -> str:
     return file if file == STDIO else os.path.abspath(file)
+
+
+def check_there(source: Source, place: str) -> None:
+    """Raise `RearankError` for a part that is no longer where the origin in `place` says."""
+    for part in (source.dataset, source.corpus, source.queries, source.qrels):
+        if part and os.path.isabs(part) and not _is_there(part, part == source.dataset):
+            raise RearankError(
+                f"{short_path(part)}: no such file or folder, although {short_path(place)} says "
+                "that the run is of that collection",
+                hint=f"where it is now: {MOVED}",
+            )
+
+
+def _is_there(part: str, dataset: bool) -> bool:
+    """Tell whether a path is there; a collection's last word may be one of its splits."""
+    try:
+        return local_name(part) is not None if dataset else os.path.exists(part)
+    except RearankError:
+        return False
 
 
 def with_digests(source: Source, collection: Digested) -> Source:

@@ -18,6 +18,7 @@ from rearank_cli.engines.opening import (
     with_adapter,
     with_dtype,
 )
+from rearank_cli.log import note
 
 
 class EngineOptions(TypedDict, total=False):
@@ -92,6 +93,12 @@ def open_settings(model: str | None, **options: Any) -> Opening:
         **{name: options.pop(name) for name in ("timeout", "deadline", "cache") if name in options},
     )
     adapter = options.pop("adapter", None)
+    if where.base_urls and not model:
+        from rearank_cli.engines.openai import authorization
+        from rearank_cli.engines.served import only_model
+
+        model = only_model(where.base_urls, authorization())
+        note(f"model: {model}, the only one of the server")
     found = find_model(model, served=bool(where.base_urls))
     settings = with_dtype(EngineSettings(found, **options))
     return Opening(with_adapter(settings, adapter), where)

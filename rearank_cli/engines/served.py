@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from rearank_cli.engines.store import Store
+from rearank_cli.errors import RearankError
 
 # A server that is well lists its models in milliseconds.
 LOOK = httpx.Timeout(5.0, connect=3.0)
@@ -76,3 +77,26 @@ def server_identity(
         return told
     known = (store.remembered(url, name) for url in urls) if store else iter(())
     return next(filter(None, known), urls[0])
+
+
+def only_model(urls: Sequence[str], headers: dict[str, str]) -> str:
+    """Return the name of the one model that the first server which answers has.
+
+    Raises `RearankError` where there are several, and where no server tells any.
+    """
+    for url in urls:
+        try:
+            listed = models_listed(httpx.get(f"{url}/models", headers=headers, timeout=LOOK))
+        except (httpx.HTTPError, httpx.InvalidURL):
+            continue
+        if len(listed) == 1:
+            return next(iter(listed))
+        if listed:
+            raise RearankError(
+                f"expected `model`, the name of one of {url}'s models, found none",
+                hint=f"it has {', '.join(sorted(listed))}",
+            )
+    raise RearankError(
+        "expected `model`, the name of the model on the server",
+        hint=f"{urls[0]}/models tells none; is the server running?",
+    )

@@ -1,6 +1,7 @@
 """From the name of a measure to ir_measures' own object, with help for wrong names."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ _OF_THE_HEAD = frozenset({"AP", "ERR", "Judged", "P", "R", "RR", "Success", "nDC
 def parse_measures(names: Iterable[str]) -> list[Any]:
     """Return ir_measures' measures for names such as `nDCG@10` or `RR(rel=2)@10`, each once.
 
+    Names of trec_eval such as `ndcg_cut_10` or `recip_rank` are understood.
     Raises one `RearankError` that lists every name that cannot be used and why.
     """
     measures: list[Any] = []
@@ -47,9 +49,45 @@ def _split(text: str) -> Sequence[str]:
     return [part for part in parts if part] or [""]
 
 
+_TREC_EVAL: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), ours)
+    for pattern, ours in (
+        (r"ndcg_cut[_.](\d+)", r"nDCG@\1"),
+        (r"ndcg", "nDCG"),
+        (r"map_cut[_.](\d+)", r"AP@\1"),
+        (r"map", "AP"),
+        (r"recip_rank", "RR"),
+        (r"P[_.](\d+)", r"P@\1"),
+        (r"recall[_.](\d+)", r"R@\1"),
+        (r"success[_.](\d+)", r"Success@\1"),
+        (r"iprec_at_recall[_.]([01](?:\.\d+)?)", r"IPrec@\1"),
+        (r"bpref", "Bpref"),
+        (r"Rprec", "Rprec"),
+        (r"infAP", "infAP"),
+        (r"num_ret", "NumRet"),
+        (r"num_rel", "NumRel"),
+        (r"num_rel_ret", "NumRet(rel=1)"),
+        (r"num_q", "NumQ"),
+        (r"set_P", "SetP"),
+        (r"set_recall", "SetR"),
+        (r"set_F", "SetF"),
+    )
+)
+"""trec_eval's names of measures, and ir_measures' for the same."""
+
+
+def _translated(name: str) -> str:
+    """Return ir_measures' name for one of trec_eval's; any other as it is."""
+    for pattern, ours in _TREC_EVAL:
+        found = pattern.fullmatch(name)
+        if found:
+            return found.expand(ours)
+    return name
+
+
 def _parse(name: str) -> Any:
     try:
-        measure = ir_measures.parse_measure(name)
+        measure = ir_measures.parse_measure(_translated(name))
         measure.validate_params()
         supported = ir_measures.DefaultPipeline.supports(measure)
     except NameError:

@@ -1,10 +1,11 @@
 """From a report to the text that the user asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from rearank_cli.evaluation import formats, provenance, tables
+from rearank_cli.evaluation import formats, provenance, several, tables
 from rearank_cli.evaluation.inquiry import Inquiry, Report
+from rearank_cli.evaluation.several import Column
 from rearank_cli.evaluation.style import Format, Style
 from rearank_cli.log import note
 
@@ -33,6 +34,21 @@ def write_report(
     else:
         _write_lines(handle, report, style)
         for text in tables.footer(report, marked=False):
+            note(text)
+
+
+def write_several(handle: TextIO, columns: Sequence[Column], style: Style) -> None:
+    """Write the reports of several collections as one table, with the mean over them."""
+    corrected = several.corrected_over_all(columns)
+    if style.format is Format.JSON:
+        handle.write(provenance.dump(several.as_json(corrected)))
+    elif style.format in DRAWN:
+        drawn = several.tables(corrected, style.digits)
+        DRAWN[style.format](handle, drawn, several.notes(corrected, marked=True))
+    else:
+        header, rows = several.lines(corrected, style.digits)
+        formats.write_lines(handle, header, rows, DELIMITERS[style.format])
+        for text in several.notes(corrected, marked=False):
             note(text)
 
 

@@ -1,5 +1,6 @@
 """Reading and writing text files as a filter does: `-`, packed files, atomic outputs."""
 
+import io
 import os
 import stat
 import sys
@@ -30,24 +31,35 @@ def reason(error: BaseException) -> str:
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file for reading: `-` is stdin; .gz, .bz2, .xz and .zst are unpacked.
 
-    Raises `RearankError` naming the file when it cannot be opened, read or unpacked.
+    Gzip is also known by its first bytes, on stdin or under any name. Raises `RearankError` naming
+    the file when it cannot be opened, read or unpacked.
     """
     name = display_name(path)
     kind = packed.packing(path)
     try:
         if str(path) == STDIO:
-            yield sys.stdin.buffer
+            with _unpacked(sys.stdin.buffer, None) as content:
+                yield content
             return
-        with Path(path).open("rb") as raw:
-            if kind:
-                with packed.unpacked(raw, kind) as content:
-                    yield content
-            else:
-                yield raw
+        with Path(path).open("rb") as raw, _unpacked(raw, kind) as content:
+            yield content
     except BrokenPipeError:
         raise
     except (OSError, *packed.ERRORS) as error:
         raise _unreadable(name, kind, error) from error
+
+
+@contextmanager
+def _unpacked(raw: IO[bytes], kind: str | None) -> Iterator[IO[bytes]]:
+    """Yield the content of what was opened; gzip is known by its first bytes too."""
+    peek = getattr(raw, "peek", None)
+    if kind is None and peek is not None and peek(len(packed.GZIP))[:3] == packed.GZIP:
+        kind = "gzip"
+    if kind is None:
+        yield raw
+        return
+    with packed.unpacked(raw, kind) as content:
+        yield content
 
 
 def _unreadable(name: str, kind: str | None, error: BaseException) -> RearankError:
@@ -113,8 +125,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """Open a file for writing so that it appears whole or not at all; `-` is stdout.
 
-    The text goes to a temporary file beside the target, which is renamed at the end. Devices and
-    pipes are written to directly. Raises `RearankError` when the file cannot be written.
+    The text goes to a temporary file beside the target, which is renamed at the end. It is packed
+    where the name ends in .gz, .bz2, .xz or .zst, always to the same bytes. Devices and pipes are
+    written to directly. Raises `RearankError` when the file cannot be written.
     """
     if str(path) == STDIO:
         with _stdout() as handle:
@@ -149,10 +162,14 @@ def _stdout() -> Iterator[TextIO]:
 def _replacing(target: Path) -> Iterator[TextIO]:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
+        with os.fdopen(descriptor, "wb") as raw:
+            with (
+                packed.packing_to(raw, packed.packing(target)) as content,
+                io.TextIOWrapper(content, encoding="utf-8", newline="\n") as handle,
+            ):
+                yield handle
+            raw.flush()
+            os.fsync(raw.fileno())
         os.chmod(temporary, _mode_for(target))
         os.replace(temporary, target)
     except BaseException:

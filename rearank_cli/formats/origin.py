@@ -18,8 +18,10 @@ from typing import Any
 from rearank_cli import __version__
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, open_bytes, write_text
+from rearank_cli.formats.locks import locked
 from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import run_lines, write_run
+from rearank_cli.log import warn
 from rearank_cli.records import Run
 
 ENDING = ".meta.yml"
@@ -210,9 +212,10 @@ def write_run_and_origin(target: str, run: Run, about: Mapping[str, Any] | None)
     Whoever is killed in between leaves the run as it was, and an origin that is not its own, which
     its digest tells.
     """
-    if about is not None:
-        write_origin(target, of_run(about, run, target))
-    write_run(target, run)
+    with locked(target, wait=True):
+        if about is not None:
+            write_origin(target, of_run(about, run, target))
+        write_run(target, run)
 
 
 def read_origin(run_file: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -246,8 +249,7 @@ def read_origin(run_file: str | os.PathLike[str]) -> dict[str, Any] | None:
 def source_of(run_file: str | os.PathLike[str]) -> tuple[Source, str] | None:
     """Return what opens a run's collection, and the origin that says so; None where none does.
 
-    Raises `RearankError` when the run is no longer the one that the origin is about, and when the
-    collection has moved.
+    Raises `RearankError` when the run is no longer the one that the origin is about.
     """
     found, place = read_origin(run_file), origin_file(run_file)
     if found is None or place is None or not isinstance(found.get("collection"), dict):
@@ -258,38 +260,25 @@ def source_of(run_file: str | os.PathLike[str]) -> tuple[Source, str] | None:
             f"{run_file}: expected the run that {place} is about, found a changed one",
             hint=f"{MOVED}, or make the run again",
         )
-    given = found["collection"]
+    return source_in(found), place
+
+
+def source_in(found: Mapping[str, Any]) -> Source:
+    """Return the collection of an origin that has one."""
+    given = dict(found["collection"])
     parts = {name: given.get(name) for name in ("dataset", "corpus", "queries", "qrels")}
-    source = Source(
+    return Source(
         **{name: str(value) for name, value in parts.items() if value},
         fields=tuple(map(str, given.get("fields") or ())),
         digests={str(k): str(v) for k, v in dict(given.get("digests") or {}).items()},
     )
-    _check_there(source, place)
-    return source, place
 
 
 def source_if_known(run_file: str) -> Source | None:
-    """Return what opens a run's collection, or None where no origin tells it or it has moved."""
+    """Return what opens a run's collection; None, with a warning, where the run was changed."""
     try:
         known = source_of(run_file)
-    except RearankError:
+    except RearankError as error:
+        warn(error.message)
         return None
     return known[0] if known else None
-
-
-def _check_there(source: Source, place: str) -> None:
-    """Raise `RearankError` for a folder or file that is no longer where the origin says."""
-    for part in (source.dataset, source.corpus, source.queries, source.qrels):
-        if part and os.path.isabs(part) and not _exists(part):
-            raise RearankError(
-                f"{short_path(part)}: no such file or folder, although {place} says that the run "
-                "is of that collection",
-                hint=f"where it is now: {MOVED}",
-            )
-
-
-def _exists(part: str) -> bool:
-    """Tell whether a path is there; the last part may name a split of a folder."""
-    path = Path(part)
-    return path.exists() or any(parent.is_dir() for parent in list(path.parents)[:2])

@@ -14,6 +14,9 @@ from typing import IO, Any, cast
 KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 """The kinds of packing that are read, by the ending of a file's name."""
 
+GZIP = b"\x1f\x8b\x08"
+"""The first bytes of gzip data."""
+
 ERRORS = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 """What damaged files raise beside an `OSError` without a number."""
 
@@ -69,6 +72,45 @@ def unpacked(raw: IO[bytes], kind: str) -> Iterator[IO[bytes]]:
         stream = io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"))
     with stream:
         yield cast(IO[bytes], stream)
+
+
+@contextmanager
+def packing_to(raw: IO[bytes], kind: str | None) -> Iterator[IO[bytes]]:
+    """Yield what packs into `raw`, which stays open; the same content gives the same bytes.
+
+    Without a kind it is passed on as it is.
+    """
+    stream: Any
+    if kind is None:
+        stream = io.BufferedWriter(_Kept(raw))
+    elif kind == "gzip":  # neither the name nor the time is in the header
+        stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
+    elif kind == "bzip2":
+        stream = bz2.BZ2File(raw, "wb")
+    elif kind == "xz":
+        stream = lzma.LZMAFile(raw, "wb")
+    else:
+        import pyarrow
+
+        packed = pyarrow.CompressedOutputStream(pyarrow.PythonFile(_Kept(raw), "w"), "zstd")
+        stream = io.BufferedWriter(cast(io.RawIOBase, packed))
+    with stream:
+        yield cast(IO[bytes], stream)
+
+
+class _Kept(io.RawIOBase):
+    """A file that is not closed with what writes to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Hand on."""
+        return self._file.write(data)
 
 
 def foreign(name: str, start: bytes) -> tuple[str, str] | None:

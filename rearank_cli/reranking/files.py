@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, check_writable
+from rearank_cli.formats.locks import locked
 from rearank_cli.formats.origin import of_run, write_origin
+from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import write_run
 from rearank_cli.records import Ranking, Run
 from rearank_cli.reranking.chain import Candidates, Reranked
@@ -41,6 +43,11 @@ class RunFiles:
                 raise RearankError(f"{self.run}: the run and the trace need a file each")
 
     @property
+    def lock(self) -> str:
+        """Whose lock says that a command writes these files."""
+        return self.run if self.run != STDIO else self.trace_file or STDIO
+
+    @property
     def trace_file(self) -> str | None:
         """The trace's file; None when the run goes to stdout and no trace was asked for."""
         if self.trace or self.run == STDIO or not Path(self.run).name:
@@ -48,7 +55,7 @@ class RunFiles:
         path = Path(self.run)
         if path.exists() and not path.is_file():
             return None  # /dev/null and pipes have nothing beside them
-        return str(path.with_name(path.name.removesuffix(".trec") + ".trace.jsonl"))
+        return str(path.with_name(plain_name(path.name).removesuffix(".trec") + ".trace.jsonl"))
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,15 @@ async def rerank_to(
     raises it. Raises what the driver raises beside that; the files of runs that are not complete
     are then as they were, and what was done of them is in their partial traces.
     """
+    with ExitStack() as held:
+        for job in jobs:
+            held.enter_context(locked(job.files.lock))
+        return await _rerank_to(jobs, driver_for, listener)
+
+
+async def _rerank_to(
+    jobs: Sequence[Job], driver_for: Callable[[Listener], Driver], listener: Listener
+) -> list[Failure]:
     writings = [_Writing(job) for job in jobs]
     owners = [writing for writing in writings for _ in writing.job.work]
     work = [item for job in jobs for item in job.work]

@@ -1,0 +1,102 @@
+"""Which judgements a run is measured by: those that were named, else those of its collection."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from rearank_cli.cli import origins
+from rearank_cli.cli.names import collection_label
+from rearank_cli.errors import RearankError
+from rearank_cli.formats.files import STDIO, read_lines
+from rearank_cli.formats.packed import plain_name
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements."""
+
+    label: str
+    dataset: str | None
+    qrels: str | None
+    runs: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the arguments turn out to be."""
+
+    runs: list[str]
+    dataset: str | None
+    qrels: str | None
+
+
+def sorted_out(words: Sequence[str], dataset: str | None, qrels: str | None) -> Words:
+    """Tell runs, judgements and a collection's name among the arguments apart.
+
+    A file of judgements has four columns, or three with tabs, in either order of the arguments; a
+    name is what is no file behind a run. Raises `RearankError` for two of a kind.
+    """
+    runs: list[str] = []
+    for word in words:
+        if word != STDIO and Path(word).is_file():
+            if _are_judgements(word) and len(words) > 1:
+                if qrels is not None:
+                    raise RearankError(f"expected judgements once, found {qrels} and {word}")
+                qrels = word
+                continue
+        elif runs and word == words[-1] and word != STDIO and not _is_run_name(word):
+            dataset = word
+            continue
+        runs.append(word)
+    if not runs:
+        raise RearankError("expected a run, found judgements only", hint="rearank eval RUN QRELS")
+    return Words(runs, dataset, qrels)
+
+
+def _is_run_name(word: str) -> bool:
+    return plain_name(word).endswith((".trec", ".run", ".txt"))
+
+
+def _are_judgements(path: str) -> bool:
+    """Tell by the first line whether a file holds judgements; a run has six columns or more."""
+    try:
+        line = next((line for _, line in read_lines(path) if line.strip()), "")
+    except RearankError:
+        return False
+    return len(line.split()) == 4 or (line.count("\t") == 2 and len(line.split()) == 3)
+
+
+def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[Group]:
+    """Return the runs by the collection that judges them, in the order of the runs."""
+    named = words.qrels is not None or origins.typed(context, "dataset")
+    if named or words.dataset != context.params.get("dataset"):
+        return [Group(words.dataset or "", words.dataset, words.qrels, list(words.runs))]
+    groups: dict[tuple[str | None, str | None], Group] = {}
+    files = [*words.runs, *([baseline] if baseline and Path(baseline).is_file() else [])]
+    for run in dict.fromkeys(files):
+        source = origins.source_for(context, run, (words.dataset,))
+        if source is None:
+            raise RearankError(
+                f"{'<stdin>' if run == STDIO else run}: expected relevance judgements, found none",
+                hint="name a collection with -d, for example -d demo, or a file with --qrels",
+            )
+        place = (source.dataset, source.qrels)
+        group = groups.setdefault(place, Group(collection_label(source.label), *place))
+        if run in words.runs:
+            group.runs.append(run)
+    return list(groups.values())
+
+
+def system(run: str, group: Group) -> str:
+    """Return which row a run belongs to: its name without what names the collection."""
+    name = re.sub(r"\.(trec|run|txt)$", "", plain_name(Path(run).name))
+    return name.partition(".")[2] or name
+
+
+def column_name(group: Group) -> str:
+    """Return a collection's short name: what all its runs begin with, else its own."""
+    stems = {plain_name(Path(run).name).split(".")[0] for run in group.runs}
+    return stems.pop() if len(stems) == 1 else group.label
