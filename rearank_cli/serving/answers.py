@@ -1,10 +1,10 @@
-"""The shapes of answers; what is None is left out."""
+"""The shapes of answers; what was never set is left out."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, JsonValue, RootModel
 
 from rearank_cli.reranking.trace import AskTrace
 
@@ -49,18 +49,12 @@ def windows(traces: Sequence[AskTrace]) -> list[Window]:
     ]
 
 
-class Document(BaseModel):
-    """A document as it was sent; a text alone becomes an object."""
-
-    model_config = ConfigDict(extra="allow")
-
-
 class Ranked(BaseModel):
     """One document's place among Cohere's and Jina's results."""
 
     index: int
     relevance_score: float
-    document: Document | None = None
+    document: dict[str, JsonValue] | None = None
 
 
 class Tokens(BaseModel):
@@ -88,7 +82,7 @@ class CommonAnswer(BaseModel):
     """The answer that Cohere's and Jina's clients read."""
 
     id: str
-    object: str = "list"
+    object: str
     model: str
     results: list[Ranked]
     usage: Usage
@@ -108,7 +102,7 @@ class VoyageRanked(BaseModel):
 class VoyageAnswer(BaseModel):
     """The answer that Voyage's clients read."""
 
-    object: str = "list"
+    object: str
     data: list[VoyageRanked]
     model: str
     usage: Usage

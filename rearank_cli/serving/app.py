@@ -61,8 +61,7 @@ def make_app(service: Service, access: Access | None = None) -> FastAPI:
     app = FastAPI(
         title="rearank", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _failed)
+    _add_refusals(app, service)
     handling = Handling(service.metrics, access.log_requests)
     _add_rerank(app, service, handling)
     _add_state(app, service)
@@ -73,6 +72,7 @@ def make_app(service: Service, access: Access | None = None) -> FastAPI:
         keys=access.keys,
         longest=service.limits.body,
         local=access.local and not access.keys,
+        refused=service.metrics.refused,
     )
     return app
 
@@ -80,7 +80,7 @@ def make_app(service: Service, access: Access | None = None) -> FastAPI:
 def _add_rerank(app: FastAPI, service: Service, handling: Handling) -> None:
     async def rerank(request: Request, body: Body = InBody()) -> Response:  # noqa: B008
         async def answer() -> Response:
-            return await _answer(request, body, service, handling)
+            return await _answer(request, body.root, service, handling)
 
         return await handling.handle(request.url.path, answer, _refuse)
 
@@ -103,7 +103,7 @@ async def _answer(request: Request, body: Extended, service: Service, handling: 
     done = await while_there(request, service.rerank(job))
     version = "1" if request.url.path.startswith("/v1") else "2"
     answer = body.answer(done, service.model, version)
-    return Reply(answer.model_dump(exclude_none=True))
+    return Reply(answer.model_dump(exclude_unset=True))
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
@@ -131,16 +131,34 @@ def _refuse(refusal: Refusal) -> Reply:
     return Reply(refusal.body(), refusal.status, refusal.headers)
 
 
-async def _invalid(_: Request, error: Exception) -> Reply:
-    """Answer a body that is no JSON with 400, and one of another shape with 422."""
-    assert isinstance(error, RequestValidationError)
+def _add_refusals(app: FastAPI, service: Service) -> None:
+    """Answer in our own words what the framework refuses by itself, and count it."""
+
+    async def invalid(request: Request, error: Exception) -> Reply:
+        assert isinstance(error, RequestValidationError)
+        refusal = _invalid(error)
+        service.metrics.refused(request.url.path, int(refusal.status))
+        return _refuse(refusal)
+
+    async def failed(request: Request, error: Exception) -> Reply:
+        assert isinstance(error, HTTPException)
+        service.metrics.refused(request.url.path, error.status_code)
+        reply = _refuse(Refusal(HTTPStatus(error.status_code), str(error.detail)))
+        reply.headers.update(error.headers or {})
+        return reply
+
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, failed)
+
+
+def _invalid(error: RequestValidationError) -> Refusal:
+    """Return 400 for a body that is no JSON, and 422 for one of another shape."""
     errors = error.errors()
     if any(each["type"] == "json_invalid" for each in errors):
-        return _refuse(Refusal(HTTPStatus.BAD_REQUEST, "expected a body of JSON, found other data"))
+        return Refusal(HTTPStatus.BAD_REQUEST, "expected a body of JSON, found other data")
     problems = dict.fromkeys(f"{_place(each['loc'])}: {_said(each)}" for each in errors)
-    return _refuse(
-        Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(list(problems)[:5]), "see /openapi.json")
-    )
+    said = "; ".join(list(problems)[:5])
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, said, "see /openapi.json")
 
 
 def _place(parts: Sequence[Any]) -> str:
@@ -153,12 +171,3 @@ def _said(error: Any) -> str:
     """Return what is wrong; never what was found, which may be long and is the client's own."""
     message = str(error["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
-
-
-async def _failed(_: Request, error: Exception) -> Reply:
-    """Answer what the framework itself refuses: paths that there are not, other methods."""
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    reply = _refuse(Refusal(HTTPStatus(error.status_code), str(error.detail)))
-    reply.headers.update(headers)
-    return reply

@@ -21,22 +21,22 @@ class Keys:
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
         """Keep the keys as digests, so that comparing them tells nothing of their length."""
-        self._digests = [_digest(key) for key in keys]
+        self._digests = [_digest(key.encode()) for key in keys]
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
         return bool(self._digests)
 
-    def accept(self, key: str) -> bool:
+    def accept(self, key: bytes) -> bool:
         """Compare with every key, in a time that depends on neither."""
         given = _digest(key)
         matches = [hmac.compare_digest(given, digest) for digest in self._digests]
         return any(matches) or not self._digests
 
-    def check(self, authorization: str) -> None:
+    def check(self, authorization: bytes) -> None:
         """Raise `Refusal` (401) unless a header's value is `Bearer KEY`, or a key alone."""
-        scheme, _, rest = authorization.partition(" ")
-        key = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
+        scheme, _, rest = authorization.partition(b" ")
+        key = rest.strip() if scheme.lower() == b"bearer" else authorization.strip()
         if not self.accept(key):
             raise Refusal(
                 HTTPStatus.UNAUTHORIZED,
@@ -46,8 +46,8 @@ class Keys:
             )
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 def read_keys(path: str) -> Keys:

@@ -9,12 +9,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    RootModel,
+    Tag,
+)
 
 from rearank_cli.records import Passage
 from rearank_cli.serving.answers import (
     CommonAnswer,
-    Document,
     Meta,
     Ranked,
     TeiAnswer,
@@ -87,19 +95,20 @@ class Common(Extended):
             Ranked(
                 index=index,
                 relevance_score=score,
-                document=_document(self.documents[index]) if self.return_documents else None,
+                **_only(self.return_documents, document=_document(self.documents[index])),
             )
             for index, score in _best(done, self.top_n)
         ]
         tokens = Tokens(input_tokens=done.prompt_tokens, output_tokens=done.completion_tokens)
         return CommonAnswer(
+            object="list",
             id=str(uuid.uuid4()),
             model=model,
             results=results,
             usage=_usage(done),
             meta=Meta(api_version={"version": version}, tokens=tokens),
             scores="rank" if done.by_rank else "method",
-            windows=windows(done.traces) if self.explain else None,
+            **_only(self.explain, windows=windows(done.traces)),
         )
 
 
@@ -122,16 +131,17 @@ class Voyage(Extended):
             VoyageRanked(
                 index=index,
                 relevance_score=score,
-                document=self.documents[index] if self.return_documents else None,
+                **_only(self.return_documents, document=self.documents[index]),
             )
             for index, score in _best(done, self.top_k)
         ]
         return VoyageAnswer(
+            object="list",
             data=found,
             model=model,
             usage=_usage(done),
             scores="rank" if done.by_rank else "method",
-            windows=windows(done.traces) if self.explain else None,
+            **_only(self.explain, windows=windows(done.traces)),
         )
 
 
@@ -150,9 +160,7 @@ class Tei(Extended):
     def answer(self, done: Done, model: str, version: str) -> TeiAnswer:
         """Return the list; `explain` puts each window's account beside the first of them."""
         ranked = [
-            TeiRanked(
-                index=index, score=score, text=self.texts_[index] if self.return_text else None
-            )
+            TeiRanked(index=index, score=score, **_only(self.return_text, text=self.texts_[index]))
             for index, score in _best(done, None)
         ]
         if self.explain:
@@ -168,13 +176,16 @@ def _which(body: Any) -> str:
     return "voyage" if {"top_k", "truncation"} & set(body) else "common"
 
 
-Body = Annotated[
+_Any = Annotated[
     Annotated[Common, Tag("common")]
     | Annotated[Voyage, Tag("voyage")]
     | Annotated[Tei, Tag("tei")],
     Discriminator(_which),
 ]
-"""A body in any dialect, told by its fields."""
+
+
+class Body(RootModel[_Any]):
+    """A body in any dialect, told by its fields."""
 
 
 def _text(place: int, document: str | Mapping[str, Any], fields: Sequence[str]) -> str:
@@ -183,12 +194,18 @@ def _text(place: int, document: str | Mapping[str, Any], fields: Sequence[str]) 
     found = [document[name] for name in fields if document.get(name) is not None]
     texts = [str(value) for value in found if isinstance(value, str | int | float)]
     if not texts or len(texts) < len(found):
-        raise unread(f"documents.{place}: expected a text in {' or '.join(fields)}, found none")
+        names = ", ".join(fields)
+        raise unread(f"documents.{place}: expected a text, or an object with one in {names}")
     return "\n".join(texts)
 
 
-def _document(document: str | dict[str, Any]) -> Document:
-    return Document(**({"text": document} if isinstance(document, str) else document))
+def _document(document: str | dict[str, Any]) -> dict[str, Any]:
+    return {"text": document} if isinstance(document, str) else document
+
+
+def _only(wanted: bool | None, **fields: Any) -> dict[str, Any]:
+    """Return fields that were asked for; what is never set is left out of the answer."""
+    return fields if wanted else {}
 
 
 def _best(done: Done, most: int | None) -> list[tuple[int, float]]:

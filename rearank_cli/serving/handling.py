@@ -16,6 +16,8 @@ from rearank_cli.serving.metrics import Metrics
 from rearank_cli.serving.refusals import Refusal, refusal_of
 
 T = TypeVar("T")
+_AGAIN = 5
+"""Seconds after which another server may be there."""
 LEFT = 499
 """The status, common with proxies, of a request whose client left before the answer."""
 
@@ -67,13 +69,17 @@ class Handling:
             response = await answer()
         except Left:
             response = Response(status_code=LEFT)
+        except asyncio.CancelledError:  # the grace is over
+            response = refuse(
+                Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping", wait=_AGAIN)
+            )
         except Exception as error:  # noqa: BLE001  whatever it is, the server goes on
             refusal = refusal_of(error)
             said = self._said(error, refusal)
             response = refuse(refusal)
         seconds = time.monotonic() - began
         status = response.status_code
-        self._metrics.request(way, str(status), seconds)
+        self._metrics.request(way, status, seconds)
         note(f"{way} {status} {_phrase(status)}, {seconds:.2f} s{said}")
         return response
 

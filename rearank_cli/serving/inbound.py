@@ -24,8 +24,14 @@ READING = 60.0
 class Inbound:
     """Answers requests that must not reach the app, and hands on the others with their bodies."""
 
-    def __init__(self, app: App, keys: Keys, longest: int, local: bool) -> None:
-        """Take the keys, the longest body in bytes, and whether only this machine may ask."""
+    def __init__(
+        self, app: App, keys: Keys, longest: int, local: bool, refused: Callable[[str, int], None]
+    ) -> None:
+        """Take the keys, the longest body in bytes, and whether only this machine may ask.
+
+        `refused` hears the path and the status of what is not handed on.
+        """
+        self._refused = refused
         self._app = app
         self._keys = keys
         self._longest = longest
@@ -37,14 +43,15 @@ class Inbound:
             await self._app(scope, receive, send)
             return
         try:
-            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            headers = dict(scope["headers"])
             if self._local:
-                check_host(headers.get(b"host", ""))
+                check_host(headers.get(b"host", b"").decode("latin-1"))
             if scope["path"] not in OPEN:
-                self._keys.check(headers.get(b"authorization", ""))
+                self._keys.check(headers.get(b"authorization", b""))
             if scope["method"] == "POST":
-                receive = await self._read(headers.get(b"content-length", ""), receive)
+                receive = await self._read(headers.get(b"content-length", b""), receive)
         except Refusal as refusal:
+            self._refused(scope["path"], int(refusal.status))
             # What has not been read of the body would be taken for the next request.
             headers_out = {**refusal.headers, "Connection": "close"}
             reply = Reply(refusal.body(), refusal.status, headers_out)
@@ -54,7 +61,7 @@ class Inbound:
             return
         await self._app(scope, receive, send)
 
-    async def _read(self, declared: str, receive: Receive) -> Receive:
+    async def _read(self, declared: bytes, receive: Receive) -> Receive:
         """Read the body and return what gives it, and then what comes after it."""
         if declared.isdigit() and int(declared) > self._longest:
             raise self._too_long()

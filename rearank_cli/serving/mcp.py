@@ -1,5 +1,6 @@
 """The reranker as tools of the Model Context Protocol, for agents."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
@@ -53,13 +54,13 @@ def make_mcp(service: Service) -> MCPServer:
     @server.tool()
     async def rerank(query: Query, documents: Documents, top_n: Top | None = None) -> Answer:
         """Order passages by how well they answer a query, best first."""
-        done = await _told(lambda: service.rerank(_job(query, documents)))
+        done = await _told(service, lambda: service.rerank(_job(query, documents)))
         return Answer(results=_found(done, top_n, False), scores=_scores(done))
 
     @server.tool()
     async def explain(query: Query, documents: Documents, top_n: Top | None = None) -> Explained:
         """Order passages as rerank does, and return what the model thought of them."""
-        done = await _told(lambda: service.rerank(_job(query, documents)))
+        done = await _told(service, lambda: service.rerank(_job(query, documents)))
         return Explained(
             results=_found(done, top_n, False), scores=_scores(done), windows=windows(done.traces)
         )
@@ -74,13 +75,14 @@ def _add_search(server: MCPServer, service: Service, name: str) -> None:
     async def search(query: Query, collection: str = name, top_n: Top = 10) -> Answer:
         if collection != name:
             raise ToolError(f"collection: expected {name}, found another one")
-        done = await _told(lambda: service.search(query, max(HITS, top_n)))
+        done = await _told(service, lambda: service.search(query, max(HITS, top_n)))
         return Answer(results=_found(done, top_n, True), scores=_scores(done))
 
 
-async def _told(work: Callable[[], Awaitable[Done]]) -> Done:
-    """Do the work; raise `ToolError` with what a client can act upon."""
+async def _told(service: Service, work: Callable[[], Awaitable[Done]]) -> Done:
+    """Do the work when the engine is ready; raise `ToolError` with what a client can act upon."""
     try:
+        await asyncio.shield(service.begin())
         return await work()
     except Exception as error:  # noqa: BLE001  told as every other way tells it
         refusal: Refusal = refusal_of(error)

@@ -10,6 +10,9 @@ from rearank_cli.reranking.trace import AskTrace
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Upper bounds of the histograms: from an answer out of the cache to the longest deadlines."""
 
+WAYS = frozenset(("/", "/v1/rerank", "/v2/rerank", "/rerank", "/mcp", "/metrics", "/v1/models"))
+"""Paths that are counted by name: anybody can think of others."""
+
 
 class Metrics(Listener):
     """The counters of one server; as a listener it counts the windows of its requests."""
@@ -45,10 +48,14 @@ class Metrics(Listener):
             self._tokens.labels("prompt").inc(trace.prompt_tokens)
             self._tokens.labels("completion").inc(trace.completion_tokens)
 
-    def request(self, way: str, status: str, seconds: float) -> None:
+    def request(self, way: str, status: int, seconds: float) -> None:
         """Count a request that came one way and ended with a status."""
-        self._requests.labels(way, status).inc()
+        self._requests.labels(way, str(status)).inc()
         self._seconds.labels(way).observe(seconds)
+
+    def refused(self, way: str, status: int) -> None:
+        """Count a request that was refused unread; ways that there are not are counted as one."""
+        self._requests.labels(way if way in WAYS else "other", str(status)).inc()
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -94,7 +94,7 @@ def add_page(app: FastAPI, service: Service, handling: Handling, keys: Keys) -> 
             nonlocal form
             _check_origin(request.headers)
             form = read_form(await request.body())
-            keys.check(f"Bearer {form.key}" if form.key else "")
+            keys.check(f"Bearer {form.key}".encode())
             if form.collection:
                 handling.asked("/", form.query, [])
                 return page(form, await while_there(request, service.search(form.query, HITS)))

@@ -66,6 +66,7 @@ def make_server(app: FastAPI, service: Service) -> Server:
         limit_concurrency=limits.queue + _MORE_CONNECTIONS,
         timeout_graceful_shutdown=max(int(limits.grace), 1),
         ws="none",
+        lifespan="on",
     )
     return Server(config)
 
@@ -100,6 +101,7 @@ async def serve_http(service: Service, access: Access, address: socket.socket) -
     finally:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
+        await service.close()  # whoever does not wait for the end has it skipped
     if starting.done() and not starting.cancelled():
         starting.result()
     note("stopped")
