@@ -584,3 +584,26 @@ def test_an_engine_that_does_not_start_is_told_at_the_end() -> None:
     with running(Broken()) as server:
         assert server.get("/health").json()["status"] == "failing"
         assert server.service.begin().exception() is not None
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://evil.example", 403), ("null", 403), ("http://{host}", 200), (None, 200)],
+)
+def test_a_form_on_somebody_else_s_page_is_refused(origin: str | None, status: int) -> None:
+    engine = ScriptedEngine(lambda prompt: "[1]")
+    with running(engine) as server:
+        host = server.url.removeprefix("http://")
+        headers = {} if origin is None else {"Origin": origin.format(host=host)}
+        form = {"query": "q", "passages": "a\nb", "source": "own"}
+        reply = httpx.post(f"{server.url}/", data=form, headers=headers)
+        assert reply.status_code == status
+        assert len(engine.requests) == (status == 200)
+
+
+def test_nothing_but_a_form_is_read_as_one() -> None:
+    with running() as server:
+        for content in (b"nonsense", b"\xff=%ff", b"&".join([b"a=1"] * 50)):
+            reply = httpx.post(f"{server.url}/", content=content)
+            assert reply.status_code == 422
+            assert "expected the fields of the form" in reply.text or "query" in reply.text
