@@ -1,6 +1,7 @@
 """`rearank serve`: the reranker behind an address, for applications and agents."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,6 @@ from rearank_cli.cli.options import Corpus, Dataset, ModelName, PassageChars
 from rearank_cli.errors import RearankError
 
 if TYPE_CHECKING:  # the library stays out of --help
-    from rearank_cli.reranking.reranker import Reranker
     from rearank_cli.serving.retrieval import Searcher
 
 EXAMPLES = """\b
@@ -21,6 +21,7 @@ Examples:
   rearank serve -d demo
   rearank serve -d demo --mcp
 """
+RECIPES = "the recipe's"
 _MODEL = "Model"
 _SERVERS = "Servers"
 _LIMITS = "Limits"
@@ -88,35 +89,40 @@ def command(
     depth: Annotated[
         int, typer.Option(help="Documents that the model reads; the rest follow.")
     ] = 100,
-    window: Annotated[int, typer.Option(help="Passages that the model sees at once.")] = 20,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sliding, topdown, setwise, groups or pointwise.",
+            show_default=RECIPES,
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(help="Passages shown at once.", show_default=RECIPES + ", else 20"),
+    ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
             help="Ranks from one window to the next (sliding).", show_default="half the window"
         ),
     ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            metavar="sliding|topdown",
-            help="Windows from the bottom up, or partitions against a pivot.",
-        ),
-    ] = "sliding",
     concurrency: Annotated[
         int | None,
         typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="How the model is asked: rearank, rankgpt, qwen3, or a TOML file.",
+            help="How the model is asked: a name that `rearank recipe list` tells, or a TOML file.",
+            show_default="the one for the model, else rearank",
             rich_help_panel=_MODEL,
         ),
-    ] = "rearank",
+    ] = None,
     passage_chars: PassageChars = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Longest answer, in tokens.", show_default="the recipe's")
+        int | None, typer.Option(help="Longest answer, in tokens.", show_default=RECIPES)
     ] = None,
     model: ModelName = None,
     adapter: Annotated[
@@ -161,6 +167,8 @@ def command(
     """
     _check_installed()
     from rearank_cli.cli import interrupt
+    from rearank_cli.cli.redirect import EngineOutput
+    from rearank_cli.cli.rerank import tell_recipe
     from rearank_cli.engines.opening import engine_arguments
     from rearank_cli.log import note
     from rearank_cli.reranking.reranker import Reranker
@@ -176,6 +184,7 @@ def command(
     reranker = Reranker(
         model,
         recipe=recipe,
+        asking={"passage_chars": passage_chars, "max_tokens": max_tokens},
         method=method,
         numbers={"window": window, "stride": stride},
         depth=depth,
@@ -185,10 +194,12 @@ def command(
         adapter=adapter,
         engine_args=engine_arguments(engine_arg or [], max_num_seqs=concurrency),
         cache=cache,
-        verbose=verbose,
+        log=EngineOutput(verbose),
         tell=note,
     )
-    _settle(reranker, max_tokens, passage_chars, concurrency)
+    tell_recipe(reranker)
+    reranker.check()
+    reranker.settings = replace(reranker.settings, concurrency=concurrency)
     service = Service(reranker, limits, _searcher(dataset, corpus))
     if mcp:
         interrupt.run(serve_stdio(service))
@@ -211,28 +222,6 @@ def _check_installed() -> None:
             f"rearank serve needs the package {error.name}",
             hint="pip install 'rearank-cli[serve]'",
         ) from error
-
-
-def _settle(
-    reranker: "Reranker",
-    max_tokens: int | None,
-    passage_chars: int | None,
-    concurrency: int | None,
-) -> None:
-    """Put into the settings what was asked for."""
-    from dataclasses import replace
-
-    from rearank_cli.recipes.recipe import advise
-    from rearank_cli.records import Sampling
-
-    settings = reranker.settings
-    advise(settings.recipe, reranker.model.name)
-    reranker.settings = replace(
-        settings,
-        sampling=Sampling(max_tokens) if max_tokens is not None else None,
-        passage_chars=passage_chars,
-        concurrency=concurrency,
-    )
 
 
 def _searcher(dataset: str | None, corpus: str | None) -> "Searcher | None":

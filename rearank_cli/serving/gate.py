@@ -128,6 +128,11 @@ class Turn:
         """The engine's abilities."""
         return self._shared.engine.abilities
 
+    @property
+    def most_choices(self) -> int:
+        """Of how many strings the engine can tell the log-probabilities."""
+        return self._shared.engine.most_choices
+
     def identity(self) -> Mapping[str, Any]:
         """Return the engine's identity."""
         return self._shared.engine.identity()

@@ -8,11 +8,15 @@ from http import HTTPStatus
 from typing import Literal
 
 from rearank_cli.engines.cached import CachedEngine
-from rearank_cli.recipes.recipe import load_recipe, recipe_names
+from rearank_cli.errors import EngineStartError
+from rearank_cli.recipes.loading import load_recipe, recipe_names
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Passage, Query, Ranking
+from rearank_cli.reranking.asking import check_engine
 from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.cutting import prepared
 from rearank_cli.reranking.driver import Driver, Settings
-from rearank_cli.reranking.reranker import Reranker
+from rearank_cli.reranking.reranker import Reranker, method_for
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.serving.gate import SharedEngine
 from rearank_cli.serving.limits import Limits
@@ -192,7 +196,8 @@ class Service:
         passages = {str(place): passage for place, passage in enumerate(job.passages)}
         work = Candidates(Query(QUERY, job.query), tuple(passages), passages)
         driver = Driver(shared.turn(number), settings, self.metrics)
-        return _done(job, await _only(driver, work))
+        (cut,) = prepared([work], settings.recipe, self._reranker.model)
+        return _done(job, await _only(driver, cut))
 
     def check(self, job: Job) -> None:
         """Raise `Refusal` for a job that is empty or above the limits."""
@@ -216,8 +221,18 @@ class Service:
             # Names alone: a path would let anybody who may ask read files here.
             if job.recipe not in recipe_names():
                 raise unread(f"recipe: expected one of {', '.join(recipe_names())}")
-            settings = replace(settings, recipe=load_recipe(job.recipe), sampling=None)
+            settings = self._with_recipe(load_recipe(job.recipe))
         return replace(settings, depth=job.depth) if job.depth else settings
+
+    def _with_recipe(self, recipe: Recipe) -> Settings:
+        """Return the settings for a recipe and its own method; raise `Refusal` if it cannot be."""
+        method = method_for(recipe, None, None)
+        changed = replace(self.settings, recipe=recipe, method=method, sampling=None)
+        try:
+            check_engine(self._reranker.engine, recipe, method, changed.drawn)
+        except EngineStartError as error:
+            raise unread(f"recipe: {error.message}", error.hint) from error
+        return changed
 
 
 def _look(task: asyncio.Task[None]) -> None:
