@@ -2,6 +2,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +15,10 @@ pytest.importorskip("fastapi")
 import httpx
 from command import rearank, start
 from llm_server import LlmServer, serving
+from scripted import by_number
 from serving import body
+
+from rearank_cli.records import Prompt
 
 SERVED = ("--base-url", "http://127.0.0.1:9/v1", "--model", "m")
 
@@ -37,22 +41,31 @@ def served(
 
 
 def test_sigterm_in_the_middle_of_50_requests_loses_none(tmp_path: Path) -> None:
-    with serving(seconds=0.5) as llm, served(tmp_path, llm) as (url, process):
+    told = threading.Event()
+
+    def script(prompt: Prompt) -> str:
+        assert told.wait(120), "nobody was told to stop"
+        return by_number(prompt)
+
+    with serving(script) as llm, served(tmp_path, llm) as (url, process):
         with ThreadPoolExecutor(50) as pool:
             asked = [
-                pool.submit(httpx.post, f"{url}/v2/rerank", json=body(25), timeout=60)
+                pool.submit(httpx.post, f"{url}/v2/rerank", json=body(25), timeout=120)
                 for _ in range(50)
             ]
             while "requests_under_way 50.0" not in httpx.get(f"{url}/metrics", timeout=60).text:
                 assert not any(each.done() for each in asked), "one was answered too early"
             process.send_signal(signal.SIGTERM)
+            assert process.stderr
+            while "stopping: 50 requests are under way" not in process.stderr.readline():
+                assert process.poll() is None
+            told.set()
             replies = [each.result() for each in asked]
         out, said = process.communicate(timeout=60)
     assert [reply.status_code for reply in replies] == [200] * 50
     assert all(reply.json()["results"][0]["index"] == 24 for reply in replies)
     assert len(llm.finished) == 100
     assert process.returncode == 0
-    assert "stopping: 50 requests are under way" in said
     assert said.splitlines()[-1] == "stopped"
     assert out == ""
 

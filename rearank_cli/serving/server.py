@@ -18,6 +18,9 @@ from rearank_cli.serving.mcp import make_mcp
 from rearank_cli.serving.service import Service
 
 BACKLOG = 2048
+KEEP = 75
+"""Seconds that an idle connection is kept: longer than clients keep theirs, which then never find
+one closed that they are about to use."""
 _MORE_CONNECTIONS = 1024
 """Connections beside those of the requests under way: probes, and clients to be turned away."""
 
@@ -65,6 +68,7 @@ def make_server(app: FastAPI, service: Service) -> Server:
         backlog=BACKLOG,
         limit_concurrency=limits.queue + _MORE_CONNECTIONS,
         timeout_graceful_shutdown=max(int(limits.grace), 1),
+        timeout_keep_alive=KEEP,
         ws="none",
         lifespan="on",
     )
