@@ -159,8 +159,9 @@ def test_a_request_may_name_a_recipe_and_a_depth() -> None:
         assert engine.requests[0].identity() != engine.requests[1].identity()
 
 
-def test_a_recipe_that_the_engine_cannot_follow_is_refused(server: Running) -> None:
-    reply = server.post("/v2/rerank", body(3, recipe="letters"))
+def test_a_recipe_that_the_engine_cannot_follow_is_refused() -> None:
+    with running(ScriptedEngine(abilities=("chat",))) as server:
+        reply = server.post("/v2/rerank", body(3, recipe="likelihood"))
     assert reply.status_code == 422
     assert reply.json()["message"].startswith("recipe: ")
 
