@@ -18,6 +18,7 @@ FLOORS = (
     {"reranking", "evaluation", "lucene"},
     {"training", "health"},
     {"report"},
+    {"serving"},
     {"cli"},
 )
 BELOW = {room: set().union(*FLOORS[:floor]) for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -21,6 +21,7 @@ from rearank_cli.log import note
 VERBS = (
     "retrieve",
     "rerank",
+    "serve",
     "eval",
     "check",
     "fuse",

@@ -368,7 +368,7 @@ def command(
         log=EngineOutput(verbose),
         tell=bar.say,
     )
-    _tell_recipe(reranker)
+    tell_recipe(reranker)
     reranker.settings = replace(reranker.settings, concurrency=concurrency)
     if query is not None:
         _order_lines(reranker, query, docs, output)
@@ -383,7 +383,7 @@ def command(
         _rerank(reranker, prepared, bar, summary)
 
 
-def _tell_recipe(reranker: "Reranker") -> None:
+def tell_recipe(reranker: "Reranker") -> None:
     """Say which recipe it is where the model chose it, or which other was made for the model."""
     from rearank_cli.recipes.choosing import better
 

@@ -88,6 +88,12 @@ class CachedEngine:
     async def open(self) -> None:
         """Do nothing yet: when all answers are known, no engine is needed."""
 
+    async def start(self) -> None:
+        """Open the other engine, whoever asks first; raise what that raised."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._engine.open())
+        await asyncio.shield(self._opening)
+
     async def complete(self, request: Request) -> Completion:
         """Return the stored completion, or ask the engine and store what it says.
 
@@ -123,9 +129,7 @@ class CachedEngine:
         if known:
             self._kept.add(key)
             return known
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._engine.open())
-        await asyncio.shield(self._opening)
+        await self.start()
         completion = await self._engine.complete(request)
         if completion.finish_reason in ANSWERED:
             # Shielded: it is paid for, whoever still wants it.

@@ -5,20 +5,32 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rearank_cli.report.evaluated import number
 from rearank_cli.report.page import Page
 from rearank_cli.report.reasoning import visible
 
-FOLDER = files("rearank_cli.report") / "templates"
+HOME = "rearank_cli.report"
 
 
 def render(page: Page) -> str:
     """Return the page as HTML. Whatever comes from runs, traces or collections is escaped."""
+    script = asset("parts.js") + asset("report.js")
+    return render_template("report.html", asset("report.css"), script, page=page)
+
+
+def render_template(
+    name: str, style: str, script: str, forms: str = "'none'", package: str = HOME, **values: Any
+) -> str:
+    """Return a template with our style and script, and a policy that allows nothing else.
+
+    `forms` is where forms may be sent, as a source expression; `package` has the template, which
+    may import those of the report.
+    """
     environment = Environment(
-        loader=PackageLoader("rearank_cli.report"),
+        loader=ChoiceLoader([PackageLoader(each) for each in dict.fromkeys([package, HOME])]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -26,19 +38,18 @@ def render(page: Page) -> str:
         finalize=_finalize,
     )
     environment.globals["signed"] = signed
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
     policy = "; ".join(
         [
             "default-src 'none'",
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "base-uri 'none'",
-            "form-action 'none'",
+            f"form-action {forms}",
             "require-trusted-types-for 'script'",
         ]
     )
-    return environment.get_template("report.html").render(
-        page=page, policy=policy, style=Markup(style), script=Markup(script)
+    return environment.get_template(name).render(
+        policy=policy, style=Markup(style), script=Markup(script), **values
     )
 
 
@@ -49,8 +60,9 @@ def _finalize(value: Any) -> Any:
     return value
 
 
-def _asset(name: str) -> str:
-    return (FOLDER / name).read_text("utf-8")
+def asset(name: str, package: str = HOME) -> str:
+    """Return a style sheet or a script of a package's templates."""
+    return (files(package) / "templates" / name).read_text("utf-8")
 
 
 def _hash(content: str) -> str:

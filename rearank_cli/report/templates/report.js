@@ -1,18 +1,7 @@
-"use strict";
 (() => {
-  const root = document.documentElement;
   const $ = (id) => document.getElementById(id);
   const list = $("list"), search = $("search"), sort = $("sort"), count = $("count");
   const all = Array.from(list.querySelectorAll("details.query"));
-  for (const part of document.querySelectorAll(".needs-script")) part.hidden = false;
-
-  // --- theme: the system's, until the button says otherwise
-  const theme = $("theme");
-  const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const named = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
-  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; named(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", named);
-  named();
 
   // --- search: every word must occur somewhere in the query's part of the page
   const texts = new Map();
@@ -70,21 +59,6 @@
     if (link && link.getAttribute("href") === location.hash) reveal();
   });
   reveal();
-
-  // --- pointing at a passage that the reasoning names shows its line in the chart
-  const point = (event) => {
-    if (!(event.target instanceof Element)) return;
-    const query = event.target.closest("details.query");
-    if (!query) return;
-    for (const line of query.querySelectorAll("path.hot")) line.classList.remove("hot");
-    const named = event.target.closest('.think a, .answer a, .sides li[id], ol.plain li[id]');
-    if (!named) return;
-    const aim = named.id || named.getAttribute("href").slice(1);
-    const line = query.querySelector(`path[data-d="${CSS.escape(aim)}"]`);
-    if (line) line.classList.add("hot");
-  };
-  list.addEventListener("pointerover", point);
-  list.addEventListener("focusin", point);
 
   // --- keys
   const heads = () => all.filter((query) => !query.hidden).sort((a, b) =>
