@@ -40,7 +40,7 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh $(VENV)/.engine | $(BIN
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier]'
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier,ray]'
 	@touch $@
 
 .PHONY: install

@@ -21,7 +21,7 @@ def table(path: Path, *mounts: tuple[str, str, str]) -> Path:
     path.write_text(
         "22 1 0:2 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
         + "".join(
-            f"{number} 22 0:{number} /export {point} rw,noatime master:3 - {kind} host:/x {options}\n"
+            f"{number} 22 0:{number} /x {point} rw,noatime master:3 - {kind} host:/x {options}\n"
             for number, (point, kind, options) in enumerate(mounts, 30)
         )
     )

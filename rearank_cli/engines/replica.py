@@ -138,21 +138,24 @@ class Replica:
         self._engine: Engine | None = None
 
     async def open(self) -> Facts | Failure:
-        """Start the engine, and tell of it."""
+        """Start the engine, if it is not running, and tell of it."""
         host = socket.gethostname()
         loop = asyncio.get_running_loop()
         try:
             traits = await loop.run_in_executor(None, self._kit.traits, self._settings)
-            engine = self._kit.make(self._settings)
-            await engine.open()
+            if self._engine is None:
+                engine = self._kit.make(self._settings)
+                await engine.open()
+                self._engine = engine
         except RearankError as error:
             return replace(Failure.of(error), message=f"{host}: {error.message}")
-        self._engine = engine
+        engine = self._engine
         return Facts(host, engine.capacity, engine.kv_tokens, traits)
 
     async def complete(self, request: Request) -> Completion | Failure:
         """Answer one request."""
-        assert self._engine is not None, "open comes before complete"
+        if self._engine is None:  # asked before the command knew that the process is a new one
+            return Failure("it was started again", died=True)
         try:
             return await self._engine.complete(request)
         except RearankError as error:
