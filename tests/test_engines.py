@@ -31,7 +31,9 @@ def test_the_engine_is_one_of_a_table() -> None:
     assert Where().name == "vllm"
     assert Where([URL]).name == "openai"
     assert Where(engine="transformers").name == "transformers"
-    with pytest.raises(RearankError, match="expected one of openai, vllm, transformers, found 'x'"):
+    with pytest.raises(
+        RearankError, match="expected one of openai, vllm, transformers, ray, found 'x'"
+    ):
         Where(engine="x")
     for name in ("vllm", "transformers"):
         with pytest.raises(RearankError, match=f"`engine_name` {name}: does not ask servers"):
