@@ -45,19 +45,19 @@ def test_a_cluster_in_words() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"replicas": "4"}, "--replicas needs a cluster"),
-        ({"gpus_per_replica": 1}, "--gpus-per-replica needs a cluster"),
-        ({"ray": "ray://head:10001"}, "--ray: expected auto or HOST:PORT, found 'ray://"),
+        ({"replicas": "4"}, "`replicas` needs a cluster"),
+        ({"gpus_per_replica": 1}, "`gpus_per_replica` needs a cluster"),
+        ({"ray": "ray://head:10001"}, "`ray`: expected auto or HOST:PORT, found 'ray://"),
         ({"ray": "auto", "replicas": "many"}, "at least 1, or max, found 'many'"),
         ({"ray": "auto", "replicas": 0}, "at least 1, or max, found 0"),
         ({"ray": "auto", "gpus_per_replica": -1}, "expected 0 or more, found -1"),
         (
             {"ray": "auto", "gpus_per_replica": 2, "engine_args": {"tensor_parallel_size": 4}},
-            "--gpus-per-replica: expected 4, over which the engine is spread, found 2",
+            "`gpus_per_replica`: expected 4, over which the engine is spread, found 2",
         ),
-        ({"ray": "auto", "base_urls": ["http://x/v1"]}, "--ray: the model is on servers already"),
+        ({"ray": "auto", "base_urls": ["http://x/v1"]}, "`ray`: the model is on servers already"),
         ({"ray": "auto", "engine_name": "transformers"}, "does not run on a cluster"),
-        ({"engine_name": "ray"}, "--engine ray: needs a cluster"),
+        ({"engine_name": "ray"}, "`engine_name` ray: needs a cluster"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(

@@ -68,18 +68,6 @@ def nodes() -> Iterator[Any]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
-def plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave this process's descriptors to pytest."""
-
-    class Nowhere:
-        def __init__(self, verbose: bool) -> None: ...
-
-        def forget(self) -> None: ...
-
-    monkeypatch.setattr(ray_engine, "EngineOutput", Nowhere)
-
-
 class Lab:
     """One run in a folder of its own, and the ways to disturb it."""
 

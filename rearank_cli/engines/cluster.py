@@ -37,21 +37,21 @@ class Cluster:
         which does not end our processes when the command is killed.
         """
         if not address:
-            for name, value in (("--replicas", replicas), ("--gpus-per-replica", gpus)):
+            for name, value in (("`replicas`", replicas), ("`gpus_per_replica`", gpus)):
                 if value is not None:
                     raise RearankError(
-                        f"{name} needs a cluster", hint="--ray auto, or --ray ADDRESS"
+                        f"{name} needs a cluster", hint="`ray=auto`, or `ray=HOST:PORT`"
                     )
             return None
         if "://" in address:
             raise RearankError(
-                f"--ray: expected auto or HOST:PORT, found {address!r}",
+                f"`ray`: expected auto or HOST:PORT, found {address!r}",
                 hint="start the command on a node of the cluster; docs/cluster.md shows how",
             )
         spread = spread_over(engine_args)
         if gpus is not None and (gpus < 0 or (gpus and spread not in (1, gpus))):
             expected = f"{spread}, over which the engine is spread" if gpus > 0 else "0 or more"
-            raise RearankError(f"--gpus-per-replica: expected {expected}, found {gpus}")
+            raise RearankError(f"`gpus_per_replica`: expected {expected}, found {gpus}")
         return cls(address, _count(replicas), gpus)
 
 
@@ -61,7 +61,7 @@ def _count(replicas: int | str | None) -> int | None:
     text = str(replicas)
     if not text.isdecimal() or int(text) < 1:
         raise RearankError(
-            f"--replicas: expected a whole number of at least 1, or {MAX}, found {replicas!r}"
+            f"`replicas`: expected a whole number of at least 1, or {MAX}, found {replicas!r}"
         )
     return int(text)
 

@@ -39,14 +39,14 @@ class Where:
             )
         if self.cluster and self.base_urls:
             raise RearankError(
-                "--ray: the model is on servers already",
-                hint="leave out one of --ray and --base-url (or REARANK_BASE_URL)",
+                "`ray`: the model is on servers already",
+                hint="leave out one of `ray` and `base_urls` (or REARANK_BASE_URL)",
             )
         if bool(self.cluster) != (self.name == "ray"):
             raise RearankError(
-                f"--engine {self.engine}: "
+                f"`engine_name` {self.engine}: "
                 + ("does not run on a cluster" if self.cluster else "needs a cluster"),
-                hint="leave out one of --engine and --ray" if self.cluster else "--ray auto",
+                hint="leave out one of `engine_name` and `ray`" if self.cluster else "`ray=auto`",
             )
         if bool(self.base_urls) != (self.name == "openai"):
             raise RearankError(

@@ -74,7 +74,8 @@ class Opening:
         Without a GPU and where no engine was named, on transformers: it is ready at once, and
         shares what prompts have in common.
         """
-        if self.where.engine or self.where.base_urls or this_machine().uses_gpu:
+        elsewhere = self.where.base_urls or self.where.cluster
+        if self.where.engine or elsewhere or this_machine().uses_gpu:
             return self
         return replace(self, where=replace(self.where, engine="transformers"))
 

@@ -11,10 +11,9 @@ from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings, Model
 from rearank_cli.engines.cluster import Cluster, Node, Share, described, share, spread_over
-from rearank_cli.engines.output import EngineOutput
-from rearank_cli.engines.replica import Failure, Kit, Replica, VllmKit
+from rearank_cli.engines.replica import Failure, Kit, NodeLog, Replica, VllmKit
 from rearank_cli.engines.roster import Gone, Member, Roster, told
-from rearank_cli.engines.vllm import ABILITIES, GPU_SEQUENCES
+from rearank_cli.engines.vllm import ABILITIES, GPU_SEQUENCES, MOST_CHOICES
 from rearank_cli.errors import EngineError, EngineStartError
 from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
@@ -38,7 +37,7 @@ class RayEngine:
     """
 
     abilities: frozenset[Ability] = ABILITIES
-    most_choices = 0
+    most_choices = MOST_CHOICES
 
     def __init__(
         self,
@@ -55,7 +54,6 @@ class RayEngine:
         self._roster: Roster | None = None
         self._growing: asyncio.Task[None] | None = None
         self._connected = False
-        self._output: EngineOutput | None = None
         self.reserved: Sequence[str] = settings.model.reserved
         self.retries: Counter[str] = Counter()
 
@@ -79,10 +77,10 @@ class RayEngine:
     async def open(self) -> None:
         """Connect and wait for the first replica; raise `EngineError` when none comes."""
         loop = asyncio.get_running_loop()
-        self._output = EngineOutput(self._settings.verbose)  # Ray says a lot when a node goes
+        self._settings.log.begin()  # Ray says a lot when a node goes
         self._settings.tell("connecting to the cluster")
         self._connected = await loop.run_in_executor(
-            None, connect, self._cluster.address, self._settings.verbose
+            None, connect, self._cluster.address, self._settings.log.shown
         )
         nodes = await loop.run_in_executor(None, living_nodes)
         each = share(self._cluster, self._settings.engine_args, nodes)
@@ -111,6 +109,7 @@ class RayEngine:
             model=_placed(self._settings.model),
             adapter=_placed(self._settings.adapter) if self._settings.adapter else None,
             engine_args=_within(self._settings.engine_args, each),
+            log=NodeLog(),
             tell=_in_silence,
         )
         actors = ray.remote(Replica).options(
@@ -190,8 +189,7 @@ class RayEngine:
                 import ray
 
                 ray.shutdown()
-            if self._output:
-                self._output.forget()
+            self._settings.log.forget()
 
 
 def _in_silence(text: str) -> None:
@@ -240,7 +238,7 @@ def connect(address: str, verbose: bool) -> bool:
         )
     except Exception as error:  # noqa: BLE001  Ray raises anything; none of it is our bug
         raise EngineStartError(
-            f"--ray {address}: no cluster: {told(error)}",
+            f"`ray` {address}: no cluster: {told(error)}",
             hint="`ray start --head` starts one; `ray status` shows whether it is there",
         ) from error
     return True

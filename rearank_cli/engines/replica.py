@@ -86,6 +86,24 @@ def _vllm_version() -> str:
     return "none"
 
 
+class NodeLog:
+    """The `EngineLog` of a replica: what Ray keeps of the process's messages, on its node."""
+
+    shown = False
+
+    def begin(self) -> None:
+        """Do nothing; the process has begun with it."""
+
+    def advice(self) -> str:
+        """Say where the messages are."""
+        with suppress(OSError):
+            return f"the engine's own messages are in {os.readlink('/proc/self/fd/2')} there"
+        return "the engine's own messages are in Ray's logs there"
+
+    def forget(self) -> None:
+        """Leave them to Ray, which throws them away with its session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a replica that is ready tells: where it is, what it can take, what it is made of."""

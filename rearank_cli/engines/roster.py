@@ -15,7 +15,7 @@ PAUSE = 0.5
 # So many starts of a replica may fail one after the other.
 STARTS = 3
 
-INSTALLED = "rearank-cli with its extra `ray` and vLLM must be installed on every node"
+INSTALLED = "rearank-cli[ray] and vLLM must be installed on every node"
 
 
 class Gone(Exception):
