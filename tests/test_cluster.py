@@ -2,7 +2,9 @@
 
 import pytest
 
+from rearank_cli.engines.base import Model
 from rearank_cli.engines.cluster import Cluster, Node, Share, described, share
+from rearank_cli.engines.defaults import PAPER_MODEL
 from rearank_cli.engines.options import open_settings
 from rearank_cli.engines.replica import Failure
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
@@ -86,3 +88,19 @@ def test_errors_arrive_as_they_left(error: RearankError) -> None:
         error.exit_code,
         vars(error),
     )
+
+
+def test_this_machine_says_nothing_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the model nor the precision is chosen by the machine of the command."""
+    asked: list[str | None] = []
+
+    def find(name: str | None, served: bool) -> Model:
+        asked.append(name)
+        return Model("m", "/models/m", "r")
+
+    monkeypatch.setattr("rearank_cli.engines.options.find_model", find)
+    opening = open_settings(None, ray="auto", replicas="max")
+    assert asked == [PAPER_MODEL]
+    assert "dtype" not in opening.settings.engine_args
+    assert opening.for_continuations().where.name == "ray"
+    assert opening.where.cluster == Cluster("auto", None, None)

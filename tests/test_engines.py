@@ -40,7 +40,7 @@ def test_the_engine_is_one_of_a_table() -> None:
             Where([URL], engine=name)
     with pytest.raises(RearankError, match="`engine_name` openai: needs servers to ask"):
         Where(engine="openai")
-    assert set(ENGINES) == {"openai", "vllm", "transformers"}
+    assert set(ENGINES) == {"openai", "vllm", "transformers", "ray"}
 
 
 def test_what_transformers_says_is_kept_and_not_taken_for_vllms(folder: str) -> None:

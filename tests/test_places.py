@@ -106,7 +106,7 @@ def test_where_locks_stay_on_one_host_the_store_is_refused(
     assert f"{disk / 's'}: the cache cannot be opened" in caught.value.message
     assert kind in caught.value.message
     assert "REARANK_CACHE_DIR" in caught.value.hint
-    assert "--no-cache" in caught.value.hint
+    assert "`cache=False`" in caught.value.hint
     assert not (disk / "s").exists()
 
 

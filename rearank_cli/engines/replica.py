@@ -16,7 +16,7 @@ from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, Rea
 from rearank_cli.records import Completion, Request
 
 # How often an engine is looked at, and how long a reply may take to leave a dying process; seconds.
-_LOOK, _FAREWELL = 1.0, 0.5
+_LOOK, _FAREWELL = 1.0, 1.0
 
 
 class Kit(Protocol):
@@ -185,6 +185,7 @@ class Replica:
         """End this process when the engine has died; returns never."""
         while not self._dead():
             await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_FAREWELL)
         os._exit(1)
 
     def _dead(self) -> bool:

@@ -81,7 +81,7 @@ class Store:
             raise RearankError(
                 f"{self.path}: the cache cannot be opened: on this {place.kind} file system a lock "
                 "of one host is not seen by others, so that two could ruin it",
-                hint="set REARANK_CACHE_DIR to a folder on a local disk, or use --no-cache",
+                hint="set REARANK_CACHE_DIR to a folder on a local disk, or use `cache=False`",
             )
 
     def _roll_back(self) -> None:
