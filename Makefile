@@ -40,7 +40,7 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh $(VENV)/.engine | $(BIN
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier]'
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier,ray]'
 	@touch $@
 
 .PHONY: install
@@ -103,12 +103,16 @@ bench-small: $(VENV)/.installed  ## the embedded model against BM25: quality and
 	$(BIN)/rearank retrieve -d demo -o runs/demo.bm25.trec
 	$(BIN)/python -m benchmarks.small.run --data $(BENCH_DATA) --runs runs $(BENCH_SMALL)
 
-.PHONY: bench-rerank bench-methods bench-eval bench-retrieve
+.PHONY: bench-rerank bench-methods bench-eval bench-retrieve bench-cluster
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 	$(BIN)/python -m benchmarks.rerank.run simulated pooled overhead vllm
 
 bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
 	$(BIN)/python -m benchmarks.methods.run
+
+bench-cluster: $(VENV)/.installed-dev  ## how well the replicas of a cluster are filled
+	$(BIN)/python -m benchmarks.cluster.run paper
+	$(BIN)/python -m benchmarks.cluster.run actors 1000 8
 
 bench-retrieve: $(VENV)/.installed  ## first stages and indexers, side by side
 	$(BIN)/python -m benchmarks.retrieve.run

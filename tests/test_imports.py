@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "vllm", "pyserini", "transformers", "jnius", "trl", "datasets", "pandas")
+HEAVY = ("torch", "vllm", "pyserini", "transformers", "jnius", "trl", "datasets", "pandas", "ray")
 RUN = "q1 Q0 a 1 2 t\n"
 QRELS = "q1 0 a 1\n"
 # The floors of the house, from the ground up. A room may import those on floors below its own.

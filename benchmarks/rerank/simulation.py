@@ -87,6 +87,10 @@ class SimulatedEngine:
         await self.work(answer_tokens(query, window))
         return Completion("<think></think><answer>[1]</answer>")
 
+    async def wait(self, seconds: float) -> None:
+        """Let simulated time pass."""
+        await asyncio.sleep(seconds)
+
     async def work(self, tokens: int) -> None:
         """Take part in batches until a prompt is read and so many tokens are written."""
         sequence = _Sequence(PROMPT_TOKENS, tokens, asyncio.get_running_loop().create_future())
@@ -116,7 +120,7 @@ class SimulatedEngine:
         steps = 1 if prompt else min(each.left for each in writing)
         compute = max(WEIGHTS, COMPUTE * (len(writing) + prompt))
         step = OVERHEAD + compute + KEYS_VALUES * len(self._batch)
-        await asyncio.sleep(steps * step)
+        await self.wait(steps * step)
         for each in writing:
             each.left -= steps
             if each.left == 0:

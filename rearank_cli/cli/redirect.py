@@ -42,7 +42,7 @@ class EngineOutput:
 
     def __init__(self, verbose: bool = False) -> None:
         """Say where it is to go; nothing is redirected before `begin`."""
-        self._verbose = verbose
+        self.shown = verbose
         self._begun = False
         self.log: Path | None = None
 
@@ -54,7 +54,7 @@ class EngineOutput:
         sys.stdout.flush()
         sys.stderr.flush()
         target = 2
-        if not self._verbose:
+        if not self.shown:
             target, name = tempfile.mkstemp(prefix="engine-", suffix=".log", dir=cache_dir("logs"))
             self.log = Path(name)
         copies = os.dup(1), os.dup(2)

@@ -35,6 +35,7 @@ Examples:
   rearank rerank run.trec -d demo --model ./my-model --adapter ./my-lora
   rearank rerank run.trec -d demo --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1
   rearank rerank run.trec -d demo --tensor-parallel-size 4 --engine-arg quantization=fp8
+  rearank rerank run.trec -d demo --ray auto --replicas max --gpus-per-replica 1
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
   rearank rerank run.trec -d demo --method topdown --dry-run
 """
@@ -42,6 +43,7 @@ RECIPES = "the recipe's"
 _METHOD = "Method"
 _MODEL = "Model"
 _SERVERS = "Servers"
+_CLUSTER = "Cluster"
 
 
 def command(
@@ -267,6 +269,31 @@ def command(
         float,
         typer.Option(help="Seconds for one window with all its tries.", rich_help_panel=_SERVERS),
     ] = 1800.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|ADDRESS",
+            help="Run the model on a Ray cluster: this machine's, or the one at HOST:PORT.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    replicas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|max",
+            help="Copies of the model on the cluster.",
+            show_default="max: as many as fit",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    gpus_per_replica: Annotated[
+        int | None,
+        typer.Option(
+            help="GPUs of each copy; 0 is a CPU.",
+            show_default="1 where the cluster has any",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
     cache: Annotated[
         bool,
         typer.Option("--cache/--no-cache", help="Keep finished answers and use them again."),
@@ -353,6 +380,9 @@ def command(
         passes=passes,
         engine_name=engine or "",
         base_urls=base_url or [],
+        ray=ray,
+        replicas=replicas,
+        gpus_per_replica=gpus_per_replica,
         timeout=timeout,
         deadline=deadline,
         adapter=adapter,
@@ -412,7 +442,7 @@ def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str
     failures: list[Failure] = []
     if prepared.jobs:
         failures = interrupt.run(main(), lambda: answers_kept(reranker.engine))
-    bar.summary.retries = getattr(reranker.engine, "retries", {})  # those of servers
+    bar.summary.retries = getattr(reranker.engine, "retries", {})  # those of servers and clusters
     failed = [*prepared.failed, *((each.job.name, each.error) for each in failures)]
     lost = {id(each.job) for each in failures}
     done = [job.files for job in prepared.jobs if id(job) not in lost]

@@ -100,7 +100,13 @@ class Engine(Protocol):
 
 
 class EngineLog(Protocol):
-    """What becomes of the messages that an engine's libraries write to stdout and stderr."""
+    """What becomes of the messages that an engine's libraries write to stdout and stderr.
+
+    `shown` says whether the user wants to see them as they come.
+    """
+
+    @property
+    def shown(self) -> bool: ...  # noqa: D102  described above
 
     def begin(self) -> None:
         """Get ready; called when an engine opens, before its libraries are imported."""
@@ -115,6 +121,8 @@ class EngineLog(Protocol):
 
 class LeftAlone:
     """The `EngineLog` of a process whose output is not ours to direct: they go where they go."""
+
+    shown = False
 
     def begin(self) -> None:
         """Do nothing."""

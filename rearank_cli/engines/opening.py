@@ -7,6 +7,7 @@ from typing import Any
 
 from rearank_cli.engines.base import Engine, EngineSettings
 from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.cluster import Cluster
 from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.machine import CPU_BUILD, Machine, cpu_has_bfloat16, this_machine
 from rearank_cli.engines.models import quantised
@@ -16,7 +17,7 @@ from rearank_cli.errors import RearankError
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where the model runs: on servers, or in this process when there are no `base_urls`.
+    """Where the model runs: on servers, on a cluster, or in this process when there is neither.
 
     `timeout` and `deadline` are seconds for one request and for one prompt with all its tries;
     `cache` says whether finished answers are kept and used again. `engine` is one of `ENGINES`;
@@ -28,12 +29,24 @@ class Where:
     deadline: float = 1800.0
     cache: bool = True
     engine: str = ""
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         """Raise `RearankError` for an engine that there is not, or not there."""
         if self.engine and self.engine not in ENGINES:
             raise RearankError(
                 f"`engine_name`: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
+            )
+        if self.cluster and self.base_urls:
+            raise RearankError(
+                "`ray`: the model is on servers already",
+                hint="leave out one of `ray` and `base_urls` (or REARANK_BASE_URL)",
+            )
+        if bool(self.cluster) != (self.name == "ray"):
+            raise RearankError(
+                f"`engine_name` {self.engine}: "
+                + ("does not run on a cluster" if self.cluster else "needs a cluster"),
+                hint="leave out one of `engine_name` and `ray`" if self.cluster else "`ray=auto`",
             )
         if bool(self.base_urls) != (self.name == "openai"):
             raise RearankError(
@@ -47,7 +60,8 @@ class Where:
     @property
     def name(self) -> str:
         """The engine's name in `ENGINES`."""
-        return self.engine or ("openai" if self.base_urls else "vllm")
+        default = "openai" if self.base_urls else "ray" if self.cluster else "vllm"
+        return self.engine or default
 
 
 def make_engine(settings: EngineSettings, where: Where) -> Engine:
@@ -76,10 +90,18 @@ def _transformers(settings: EngineSettings, where: Where) -> Engine:
     return TransformersEngine(settings)
 
 
+def _ray(settings: EngineSettings, where: Where) -> Engine:
+    from rearank_cli.engines.ray import RayEngine
+
+    assert where.cluster is not None, "checked when it was said where"
+    return RayEngine(settings, where.cluster, where.deadline)
+
+
 ENGINES: Mapping[str, Callable[[EngineSettings, Where], Engine]] = {
     "openai": _openai,
     "vllm": _vllm,
     "transformers": _transformers,
+    "ray": _ray,
 }
 """What a model can run on, by name; nothing heavy is imported before one is made."""
 
@@ -111,8 +133,8 @@ def identified(settings: EngineSettings, where: Where, store: Store | None) -> E
 
 
 def _legacy(settings: EngineSettings, where: Where) -> dict[str, Any] | None:
-    """Return what earlier versions kept answers by; they had vLLM alone in this process."""
-    return settings.legacy_identity() if where.name == "vllm" else None
+    """Return what earlier versions kept answers by; they had vLLM alone, and in one process."""
+    return settings.legacy_identity() if where.name in ("vllm", "ray") else None
 
 
 def check_urls(urls: Sequence[str]) -> list[str]:

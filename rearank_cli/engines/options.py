@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Self, TypedDict
 
 from rearank_cli.engines.base import Engine, EngineLog, EngineSettings, Model
+from rearank_cli.engines.cluster import Cluster
+from rearank_cli.engines.defaults import PAPER_MODEL
 from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.machine import this_machine
 from rearank_cli.engines.models import find_model
@@ -25,17 +27,21 @@ class EngineOptions(TypedDict, total=False):
     """What can be said of an engine beside its model; all may be left out.
 
     `engine_name` is one of `opening.ENGINES`, by default `openai` for servers and `vllm` in this
-    process. `base_urls` are servers, then the model is not run in this process; `timeout` and
-    `deadline` are seconds for one request and for one ask with all its tries. `adapter` is the
-    folder of a LoRA adapter. `engine_args` are vLLM's own arguments, such as `dtype` or
-    `max_model_len`; `server_args` are fields of every request to a server, and None leaves a field
-    out. `cache` says whether finished answers are kept and used again. `log` takes the
-    messages of the engine's libraries, which otherwise go to this process's stdout and stderr;
-    `tell` hears what a starting engine is doing.
+    process. `base_urls` are servers, and `ray` is the address of a Ray cluster, or `auto`; with
+    either the model is not run in this process. A cluster runs as many `replicas` (a number, or
+    `max`, the default) on `gpus_per_replica` GPUs each. `timeout` and `deadline` are seconds for
+    one request and for one ask with all its tries. `adapter` is the folder of a LoRA adapter.
+    `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`; `server_args` are
+    fields of every request to a server, and None leaves a field out. `cache` says whether finished
+    answers are kept and used again. `log` takes the messages of the engine's libraries, which
+    otherwise go to this process's stdout and stderr; `tell` hears what a starting engine is doing.
     """
 
     engine_name: str
     base_urls: Sequence[str]
+    ray: str | None
+    replicas: int | str | None
+    gpus_per_replica: int | None
     timeout: float
     deadline: float
     adapter: str | None
@@ -69,7 +75,8 @@ class Opening:
         Without a GPU and where no engine was named, on transformers: it is ready at once, and
         shares what prompts have in common.
         """
-        if self.where.engine or self.where.base_urls or this_machine().uses_gpu:
+        elsewhere = self.where.base_urls or self.where.cluster
+        if self.where.engine or elsewhere or this_machine().uses_gpu:
             return self
         return replace(self, where=replace(self.where, engine="transformers"))
 
@@ -87,9 +94,16 @@ def open_settings(model: str | None, **options: Any) -> Opening:
 
     Raises `RearankError` for a model that there is not and options that cannot work.
     """
+    cluster = Cluster.asked(
+        options.pop("ray", None),
+        options.pop("replicas", None),
+        options.pop("gpus_per_replica", None),
+        options.get("engine_args") or {},
+    )
     where = Where(
         check_urls(options.pop("base_urls", None) or []),
         engine=options.pop("engine_name", None) or "",
+        cluster=cluster,
         **{name: options.pop(name) for name in ("timeout", "deadline", "cache") if name in options},
     )
     adapter = options.pop("adapter", None)
@@ -99,6 +113,10 @@ def open_settings(model: str | None, **options: Any) -> Opening:
 
         model = only_model(where.base_urls, authorization())
         note(f"model: {model}, the only one of the server")
+    if cluster:
+        model = model or PAPER_MODEL  # this machine says nothing of the nodes
     found = find_model(model, served=bool(where.base_urls))
-    settings = with_dtype(EngineSettings(found, **options))
+    settings = EngineSettings(found, **options)
+    if not cluster:
+        settings = with_dtype(settings)
     return Opening(with_adapter(settings, adapter), where)

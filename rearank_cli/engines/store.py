@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli.engines.migrations import migrate
+from rearank_cli.engines.places import MOUNTS, Place, place_of
 from rearank_cli.errors import EngineError, RearankError
 from rearank_cli.formats.cache import cache_dir
 from rearank_cli.log import note
@@ -44,23 +45,58 @@ class StoreInfo:
 
 
 class Store:
-    """The completions of one cache folder. Several processes may use it at once."""
+    """The completions of one cache folder. Several processes may use it at once.
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open or create the store; raise `RearankError` when the file is no such store."""
+    On a file system of several hosts they may be on different ones, where its locks reach all.
+    """
+
+    def __init__(self, path: Path | None = None, mounts: Path = MOUNTS) -> None:
+        """Open or create the store; raise `RearankError` when the file is no such store.
+
+        So it does on a file system of several hosts whose locks do not reach the others.
+        `mounts` is the system's table of mounts.
+        """
         self.path = path or cache_dir() / FILE
+        place = place_of(self.path.parent, mounts)
+        self._refuse(place)
         try:
             self._database = sqlite3.connect(
                 self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
             self._database.row_factory = sqlite3.Row
-            # WAL lets readers and one writer work at once. With NORMAL a killed process loses
-            # nothing; a power failure may lose the last completions, which are then made again.
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")
+            if place.shared:
+                self._roll_back()
+            else:
+                # WAL lets readers and one writer work at once. With NORMAL a killed process loses
+                # nothing; a power failure may lose the last completions, which are made again.
+                self._database.execute("PRAGMA journal_mode=WAL")
+                self._database.execute("PRAGMA synchronous=NORMAL")
             migrate(self._database)
         except sqlite3.Error as error:
             raise RearankError(*self._told("opened", error)) from error
+
+    def _refuse(self, place: Place) -> None:
+        """Raise `RearankError` where two hosts could write at once and ruin the file."""
+        if place.shared and not place.locks:
+            raise RearankError(
+                f"{self.path}: the cache cannot be opened: on this {place.kind} file system a lock "
+                "of one host is not seen by others, so that two could ruin it",
+                hint="set REARANK_CACHE_DIR to a folder on a local disk, or use `cache=False`",
+            )
+
+    def _roll_back(self) -> None:
+        """Keep the store out of WAL, whose index is memory that only one host can share.
+
+        A store that was in WAL is taken out of it alone: as long as another process has it open,
+        SQLite says that it is locked.
+        """
+        database = self._database
+        if _in_wal(self.path):
+            database.execute("PRAGMA locking_mode=EXCLUSIVE")  # before the first look: no index
+            database.execute("PRAGMA journal_mode=DELETE")
+            database.execute("PRAGMA locking_mode=NORMAL")
+            database.execute("SELECT count(*) FROM sqlite_master")  # lets go of the lock
+        database.execute("PRAGMA synchronous=FULL")  # NORMAL is safe in WAL alone
 
     def _told(self, what: str, error: sqlite3.Error) -> tuple[str, str]:
         """Return a message and a hint; no hint ever costs finished answers."""
@@ -136,6 +172,12 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _in_wal(path: Path) -> bool:
+    """Tell whether a database is in WAL, by the read version in its header."""
+    with path.open("rb") as file:
+        return file.read(20)[19:] == b"\x02"
 
 
 def _no_room(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from rearank_cli.records import Completion, Request
 # Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
+ABILITIES: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
 
 
 def check_no_java() -> None:
@@ -64,11 +65,16 @@ class VllmEngine:
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
         self.most_choices = MOST_CHOICES
-        self.abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
+        self.abilities: frozenset[Ability] = ABILITIES
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
         ranks = int(settings.engine_args.get("data_parallel_size") or 1)
         self.capacity = ranks * int(wanted or (GPU_SEQUENCES if has_gpu() else CPU_SEQUENCES))
+
+    @property
+    def dead(self) -> bool:
+        """Whether vLLM has died since it was opened; it does not come back."""
+        return self._llm is not None and bool(self._llm.errored)
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""
