@@ -2,9 +2,12 @@ import gzip
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from rearank_cli.cli.app import app
 from rearank_cli.cli.eval import command
 from rearank_cli.collection import Collection
 from rearank_cli.errors import RearankError
@@ -20,6 +23,10 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "good.trec").write_text(GOOD)
     (tmp_path / "half.trec").write_text(HALF)
     return tmp_path
+
+
+# As Typer makes it; nothing was typed.
+CONTEXT: Any = get_command(app).commands["eval"].make_context("eval", ["run"])  # type: ignore[attr-defined]
 
 
 def rearank(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -65,8 +72,8 @@ def test_a_bad_line_is_named_with_its_place(files: Path) -> None:
 
 
 def test_judgements_must_come_from_somewhere(files: Path) -> None:
-    with pytest.raises(RearankError, match="neither --qrels nor --dataset"):
-        command([str(files / "good.trec")])
+    with pytest.raises(RearankError, match="expected relevance judgements, found none"):
+        command(CONTEXT, [str(files / "good.trec")])
 
 
 def test_baseline_joins_the_runs_and_diff_shows_query_texts(
@@ -79,13 +86,13 @@ def test_baseline_joins_the_runs_and_diff_shows_query_texts(
     for place in ("collection", "evaluation.given"):
         monkeypatch.setattr(f"rearank_cli.{place}.open_collection", lambda name, **_: tiny)
     good, half = str(files / "good.trec"), str(files / "half.trec")
-    command([good], dataset="tiny", measure=["RR"], baseline=half, diff=True)
+    command(CONTEXT, [good], dataset="tiny", measure=["RR"], baseline=half, diff=True)
     assert capsys.readouterr().out == (
         "run\tmeasure\tquery\tbaseline\tvalue\tdifference\ttext\n"
         "good\tRR\tq1\t0.5000\t1.0000\t0.5000\twhat is a\n"
         "good\tRR\tq2\t0.0000\t0.5000\t0.5000\twhat is c\n"
     )
-    command([good, half], qrels="tiny", measure=["RR"], baseline=half)
+    command(CONTEXT, [good, half], qrels="tiny", measure=["RR"], baseline=half)
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [row[:7] for row in rows[1:]] == [
         ["good", "RR", "0.7500", "0.5000", "2", "0", "0"],
@@ -139,8 +146,9 @@ def test_bad_input(files: Path, arguments: list[str], message: str) -> None:
 
 def test_a_small_evaluation_imports_nothing_heavy(files: Path) -> None:
     script = (
-        "import sys; from rearank_cli.cli.eval import command;"
-        "command(['good.trec'], qrels='qrels.txt');"
+        "import sys; from rearank_cli.cli import app;"
+        "sys.argv = ['rearank', 'eval', 'good.trec', '--qrels', 'qrels.txt'];"
+        "app._run();"
         "heavy = {'torch', 'vllm', 'transformers', 'pyserini', 'scipy', 'pyarrow', 'pandas'};"
         "sys.exit(' '.join(heavy & sys.modules.keys()) or 0)"
     )

@@ -50,9 +50,9 @@ CASES = [
     ("eval", "rearank eval: expected RUN..., found nothing", "rearank eval --help"),
     ("rerank -d demo", "rearank rerank: expected RUN, found nothing", "rearank rerank --help"),
     (
-        "retrieve demo extra more",
-        "rearank retrieve: expected no further arguments, found extra more",
-        "rearank retrieve --help",
+        "doctor extra more",
+        "rearank doctor: expected no further arguments, found extra more",
+        "rearank doctor --help",
     ),
     ("retreive demo", "rearank: expected a command, found 'retreive'", "did you mean retrieve?"),
     ("prompt shw", "rearank prompt: expected a command, found 'shw'", "did you mean show?"),
