@@ -78,3 +78,10 @@ def check_distinct(outputs: Sequence[str], inputs: Sequence[str]) -> None:
     for output, place in zip(outputs, places, strict=False):
         if place in read:
             raise RearankError(f"{output}: expected a new file, found one of the runs to read")
+
+
+def named_outputs(outputs: Sequence[str]) -> str:
+    """Return how lines name outputs: one by its file without `.trec`, several by their number."""
+    if len(outputs) != 1:
+        return f"{len(outputs)} runs" if outputs else ""
+    return "" if outputs[0] == STDIO else plain_name(Path(outputs[0]).name).removesuffix(".trec")

@@ -428,11 +428,13 @@ def tell_recipe(reranker: "Reranker") -> None:
 def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str | None) -> None:
     """Rerank and write the files; Ctrl-C and SIGTERM close the engine first."""
     from rearank_cli.cli import interrupt
+    from rearank_cli.cli.names import named_outputs
     from rearank_cli.engines.cached import answers_kept
     from rearank_cli.reranking.files import rerank_to
 
     work = [item for job in prepared.jobs for item in job.work]
     expected = sum(reranker.settings.calls(len(item.ranking)) for item in work)
+    bar.name = named_outputs([job.files.run for job in prepared.jobs])
 
     async def main() -> "list[Failure]":
         with bar.counting(expected):

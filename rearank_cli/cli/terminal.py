@@ -8,6 +8,7 @@ from typing import Any
 
 from rearank_cli.cli import machine
 from rearank_cli.log import note
+from rearank_cli.progress import INTERVAL
 from rearank_cli.reranking.driver import Listener
 from rearank_cli.reranking.summary import Summary
 from rearank_cli.reranking.trace import AskTrace
@@ -19,14 +20,16 @@ class Bar(Listener):
     def __init__(self) -> None:
         """Show nothing yet."""
         self.summary = Summary()
+        self.name = ""  # which output it is about: several commands may share a terminal
         self._total = 0
-        self._quarter = 1
+        self._told = 0.0
         self._live: Any = None
 
     @contextmanager
     def counting(self, windows: int) -> Iterator[None]:
         """Show the bar, up to so many windows, as long as the block runs."""
         self.summary, self._total = Summary(), windows
+        self._told = time.monotonic()
         if not sys.stderr.isatty():
             yield
             return
@@ -51,9 +54,20 @@ class Bar(Listener):
             self._live.update(
                 self._task, advance=1, total=expected, description="reranking", rate=self._rate()
             )
-        elif self.summary.asks * 4 >= self._total * self._quarter:
-            note(f"{self.summary.asks}/{self._total} windows{self._rate()}")
-            self._quarter = self.summary.asks * 4 // self._total + 1
+        elif time.monotonic() - self._told >= INTERVAL:
+            self._told = time.monotonic()
+            note(f"{self.place}{self.summary.asks}/{expected} windows{self._rate()}{self._time()}")
+
+    @property
+    def place(self) -> str:
+        """What stands in front of a line."""
+        return f"{self.name}: " if self.name else ""
+
+    def _time(self) -> str:
+        """Return the time that has passed, and about how much there is left."""
+        summary = self.summary
+        left = summary.seconds * (self._total - summary.asks) / max(summary.asks, 1)
+        return f", {summary.seconds:.0f} s, about {left:.0f} s left"
 
     def _rate(self) -> str:
         """Return the tokens per second; nothing when all answers came from the cache."""

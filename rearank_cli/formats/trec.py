@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import display_name, read_lines, write_text
+from rearank_cli.formats.files import STDIO, display_name, read_lines, write_text
 from rearank_cli.formats.topics import read_queries
 from rearank_cli.log import warn
 from rearank_cli.records import Qrel, Ranking, Run
@@ -49,7 +49,10 @@ def read_run(source: Source) -> Run:
             )
         hits[doc_id] = (score, rank)
     if not by_query:
-        raise RearankError(f"{name}: expected a run, found no lines", hint=f"a line is: {RUN_LINE}")
+        hint = f"a line is: {RUN_LINE}"
+        if str(source) == STDIO:
+            hint = "the command in front of the pipe may have failed: see what it said"
+        raise RearankError(f"{name}: expected a run, found no lines", hint=hint)
     return _ordered(name, by_query, tag)
 
 

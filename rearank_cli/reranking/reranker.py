@@ -214,4 +214,6 @@ def method_for(
     if name != recipe.method:
         own = {key: value for key, value in own.items() if key in numbers_of(name)}
     given = {key: value for key, value in (numbers or {}).items() if value is not None}
+    if "window" in given:  # a stride of the recipe's belongs to the recipe's window
+        own = {key: value for key, value in own.items() if key != "stride"}
     return make_method(name, {**own, **given})

@@ -63,7 +63,7 @@ class Summary:
         """Return the last word: what was done, what was flawed, what it cost."""
         found = [f"{self.flaws[name]} {name.replace('_', ' ')}" for name in FLAW_NAMES]
         parts = [
-            f"{queries} queries, {self.asks} windows"
+            f"{counted(queries, 'query', 'queries')}, {counted(self.asks, 'window', 'windows')}"
             + (f" ({self.cached} from the cache)" if self.cached else ""),
             f"windows with flaws: {', '.join(found) if self.flaws else 'none'}",
             *([f"{self.shortened} windows with shortened passages"] if self.shortened else []),
@@ -72,6 +72,11 @@ class Summary:
             f"{self.seconds:.1f} s",
         ]
         return "; ".join(parts)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def _counts(causes: Mapping[str, int]) -> str:
