@@ -1,7 +1,6 @@
 """Many engines on the nodes of a Ray cluster, asked as one."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli.engines.base import Ability, EngineSettings, Model
-from rearank_cli.engines.cluster import Cluster, Node, Share, described, share, spread_over
+from rearank_cli.engines.cluster import Cluster, Share, described, share, spread_over
+from rearank_cli.engines.joining import connect, living_nodes, told
 from rearank_cli.engines.replica import Failure, Kit, NodeLog, Replica, VllmKit
-from rearank_cli.engines.roster import Gone, Member, Roster, told
+from rearank_cli.engines.roster import Gone, Member, Roster
 from rearank_cli.engines.vllm import ABILITIES, GPU_SEQUENCES, MOST_CHOICES
-from rearank_cli.errors import EngineError, EngineStartError
+from rearank_cli.errors import EngineError
 from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
 
@@ -212,44 +212,3 @@ def _within(engine_args: Mapping[str, Any], each: Share) -> dict[str, Any]:
     if spread_over(found) > 1:
         found.setdefault("distributed_executor_backend", "mp")
     return found
-
-
-def connect(address: str, verbose: bool) -> bool:
-    """Enter a cluster; tell whether that was necessary. Call it in a thread, for it may take long.
-
-    There Ray leaves the handlers of signals alone, too. Raises `EngineStartError`.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise EngineStartError(
-            f"Ray cannot be imported: {error}",
-            hint="pip install 'rearank-cli[ray]', here and on every node",
-            exit_code=2,
-        ) from error
-    if ray.is_initialized():
-        return False
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=verbose,
-            logging_level="INFO" if verbose else "CRITICAL",
-        )
-    except Exception as error:  # noqa: BLE001  Ray raises anything; none of it is our bug
-        raise EngineStartError(
-            f"`ray` {address}: no cluster: {told(error)}",
-            hint="`ray start --head` starts one; `ray status` shows whether it is there",
-        ) from error
-    return True
-
-
-def living_nodes() -> list[Node]:
-    """Return the nodes of the cluster that are there now."""
-    import ray
-
-    return [
-        Node(int(each["Resources"].get("CPU", 0)), int(each["Resources"].get("GPU", 0)))
-        for each in ray.nodes()
-        if each["Alive"]
-    ]

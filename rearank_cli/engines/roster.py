@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from rearank_cli.engines.joining import is_final, ray_errors, told
 from rearank_cli.engines.replica import Facts, Failure
 from rearank_cli.errors import EngineError, EngineStartError, RearankError
 from rearank_cli.log import note, warn
@@ -128,8 +129,8 @@ class Roster:
                     failed = 0
                     self._welcome(member, found)
                     await _watched(member)
-            except _ray_errors() as error:
-                if _is_final(error):
+            except ray_errors() as error:
+                if is_final(error):
                     failed += not member.ready
                     _end(member)
                     member.actor = self._hire()
@@ -193,7 +194,7 @@ def _end(member: Member, again: bool = False) -> None:
     """End the process of a replica; `again` says whether Ray shall start a fresh one."""
     import ray
 
-    with suppress(_ray_errors()):
+    with suppress(ray_errors()):
         ray.kill(member.actor, no_restart=not again)
 
 
@@ -211,32 +212,5 @@ async def _watched(member: Member) -> None:
 
 
 async def _closed(member: Member) -> None:
-    with suppress(_ray_errors()):
+    with suppress(ray_errors()):
         await member.actor.close.remote()
-
-
-def _ray_errors() -> type[Exception]:
-    from ray.exceptions import RayError
-
-    found: type[Exception] = RayError
-    return found
-
-
-def _is_final(error: Exception) -> bool:
-    """Tell whether Ray will not start the actor again."""
-    from ray.exceptions import ActorDiedError, ActorUnavailableError
-
-    return isinstance(error, ActorDiedError) or not isinstance(error, ActorUnavailableError)
-
-
-def told(error: BaseException) -> str:
-    """Return the line of an error of Ray's that tells most, without a full stop.
-
-    Of one that brings a traceback from a node that is the last.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    if "error raised in its creation task" in lines[0]:
-        return f"it could not be made: {lines[-1]}"
-    return (lines[-1] if "ray::" in lines[0] else lines[0]).rstrip(".:")
