@@ -9,6 +9,8 @@ from rearank_cli.records import Completion
 from rearank_cli.reranking.chain import Candidates, Task
 from rearank_cli.reranking.driver import Driver, Settings
 
+UNTOLD = "? (a server does not tell its tokenizer)"
+
 
 async def count(
     engine: DryEngine, settings: Settings, work: Sequence[Candidates]
@@ -24,7 +26,10 @@ async def count(
         ("in the cache", f"{engine.known}"),
         ("to ask", f"{engine.calls - engine.known}"),
         # Which passages a window shows depends on the answers below it; these are unknown.
-        ("prompt tokens, if no passage moves", f"{engine.prompt_tokens}" if engine.tokens else "?"),
+        (
+            "prompt tokens, if no passage moves",
+            f"{engine.prompt_tokens}" if engine.tokens else UNTOLD,
+        ),
         ("windows in the longest chain", f"{path}"),
     ]
 
