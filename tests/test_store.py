@@ -125,7 +125,7 @@ def test_a_file_that_is_no_cache_is_an_error_that_says_what_to_do(tmp_path: Path
     with pytest.raises(RearankError) as caught:
         Store(tmp_path / "s")
     assert "cannot be opened" in caught.value.message
-    assert "--no-cache" in caught.value.hint
+    assert "`cache=False`" in caught.value.hint
 
 
 def test_a_cache_that_is_damaged_inside_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
