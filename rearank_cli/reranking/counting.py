@@ -20,6 +20,7 @@ async def count(
     async with aclosing(_Counting(engine, settings).stream(work)) as results:
         async for _, result in results:
             path = max(path, max((trace.stage for trace in result.traces), default=0))
+    tokens = f"{engine.prompt_tokens}" if engine.tokens else UNTOLD
     return [
         ("queries", f"{len(work)}"),
         ("windows", f"{engine.calls}"),
