@@ -27,10 +27,7 @@ async def count(
         ("in the cache", f"{engine.known}"),
         ("to ask", f"{engine.calls - engine.known}"),
         # Which passages a window shows depends on the answers below it; these are unknown.
-        (
-            "prompt tokens, if no passage moves",
-            f"{engine.prompt_tokens}" if engine.tokens else UNTOLD,
-        ),
+        ("prompt tokens, if no passage moves", tokens),
         ("windows in the longest chain", f"{path}"),
     ]
 
