@@ -72,7 +72,7 @@ def test_plain_lines_are_ordered_without_a_run(tmp_path: Path) -> None:
         piped = rearank(tmp_path, "rerank", *options, stdin=text)
     assert from_file.stdout == "3\tpassage 1\n2\tpassage 2\n1\tpassage 3\n", from_file.stderr
     assert piped.stdout == from_file.stdout
-    done = rearank(tmp_path, "rerank", *options, "--docs", "nowhere.txt")
+        done = rearank(tmp_path, "rerank", *options, "--docs", "nowhere.txt")
     assert done.returncode == 2 and "nowhere.txt: no such file" in done.stderr
 
 
