@@ -70,10 +70,10 @@ def test_plain_lines_are_ordered_without_a_run(tmp_path: Path) -> None:
         options = ("--query", "which?", "--base-url", server.url)
         from_file = rearank(tmp_path, "rerank", *options, "--docs", "lines.txt")
         piped = rearank(tmp_path, "rerank", *options, stdin=text)
+        lost = rearank(tmp_path, "rerank", *options, "--docs", "nowhere.txt")
     assert from_file.stdout == "3\tpassage 1\n2\tpassage 2\n1\tpassage 3\n", from_file.stderr
     assert piped.stdout == from_file.stdout
-    done = rearank(tmp_path, "rerank", *options, "--docs", "nowhere.txt")
-    assert done.returncode == 2 and "nowhere.txt: no such file" in done.stderr
+    assert lost.returncode == 2 and "nowhere.txt: no such file" in lost.stderr
 
 
 def test_the_parts_of_a_collection_can_be_had_as_files(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_origin_is_believed_while_its_run_is_the_one_that_was_written(tmp_pat
         more.write("q3 Q0 a 1 1 t\n")
     with pytest.raises(RearankError, match="found a changed one") as told:
         source_of(run)
-    assert "-d" in told.value.hint
+    assert "name the collection" in told.value.hint
 
 
 def test_a_collection_that_moved_is_said(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_collection_that_moved_is_said(tmp_path: Path) -> None:
     done = rearank(tmp_path, "eval", "run.trec")
     assert done.returncode == 2
     assert "error: data: no such file or folder, although" in done.stderr
-    assert "hint: where it is now: name the collection with -d" in done.stderr
+    assert "hint: where it is now: name the collection (-d)" in done.stderr
 
 
 def test_an_origin_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ def test_made_killed_and_made_again(tmp_path: Path) -> None:
         Numbers(queries, hits=25).write(folder)
         (folder / "qrels.txt").rename(folder / "qrels.trec")
         (folder / "run.trec").unlink()
+        topics = "".join(f"q{n}\twhich passage\n" for n in range(queries))
+        (folder / "queries.tsv").write_text(topics)  # words that BM25 finds
     with serving(seconds=0.2) as server:
         command = [
             "make",

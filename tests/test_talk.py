@@ -16,7 +16,7 @@ def test_one_query_is_a_query_and_the_summary_names_its_run(tmp_path: Path) -> N
     Numbers(1, 10).write(tmp_path)
     with serving() as server:
         done = rearank(tmp_path, "rerank", "run.trec", *served(server.url), "-o", "new.trec")
-    assert "\nnew: 1 query, 1 window; " in "\n" + done.stderr
+    assert done.stderr.startswith("new: 1 query, 1 window; ")
     assert "/1 windows" not in done.stderr  # nothing is told of work that is done in a second
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   rearank export qrels demo -o qrels/demo.qrels
-  rearank export queries vaswani | grep -i memory
+  rearank export queries vaswani > vaswani.tsv
   rearank export docs demo --ids wanted.txt --format tsv
-  rearank export qrels beir/nfcorpus/test | trec_eval -m ndcg_cut.10 /dev/stdin run.trec
+  rearank export qrels beir/nfcorpus/test -o qrels/nfcorpus.qrels
 """
 
 

@@ -13,6 +13,7 @@ from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name
 from rearank_cli.formats.origin import Command, Input, Source, describe
 from rearank_cli.formats.trec import read_run
+from rearank_cli.records import Run
 from rearank_cli.reranking.candidates import take_shard
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.cutting import cut_to
@@ -57,29 +58,58 @@ def runs_and_name(words: Sequence[str], dataset: str | None) -> tuple[list[str],
     return runs, last
 
 
-def prepare(wanted: Wanted, reranker: Reranker) -> Prepared:
-    """Read the runs and their texts; of several, those that cannot be read are set aside.
+@dataclass(frozen=True)
+class Given:
+    """A run that was read, and its collection; or why it could not be."""
 
-    One collection is open at a time; of several runs only the passages as they are shown are kept.
+    file: str
+    run: Run | None = None
+    source: Source | None = None
+    error: RearankError | None = None
+
+
+def read_all(wanted: Wanted) -> list[Given]:
+    """Read the runs, before a model is looked for; of several, those that fail are noted.
+
+    Raises `RearankError` for one run that cannot be read, and for outputs that do not go together.
     """
-    runs = wanted.runs
-    several = len(runs) > 1
-    if several and STDIO in runs:
+    several = len(wanted.runs) > 1
+    if several and STDIO in wanted.runs:
         raise RearankError("expected files, found -", hint="stdin holds one run")
     if several and wanted.trace:
         raise RearankError("`trace`: expected no name for several runs; each has its own")
-    pattern = pattern_for(wanted.output, wanted.output_dir, len(runs))
-    maker = _Maker(wanted, reranker, pattern, several)
-    made = Prepared()
-    for run in runs:
+    pattern_for(wanted.output, wanted.output_dir, len(wanted.runs))
+    found = []
+    for file in wanted.runs:
         try:
-            made.jobs.append(maker.job(run))
+            source = origins.source_for(wanted.context, file, wanted.named)
+            run = take_shard(read_run(file), wanted.shard)
+            found.append(Given(file, run, origins.needed(source, file)))
         except RearankError as error:
             if not several:
                 raise
-            made.failed.append((run, error))
+            found.append(Given(file, error=error))
+    return found
+
+
+def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepared:
+    """Read the texts of the runs; of several, those that lack some are set aside.
+
+    One collection is open at a time; of several runs only the passages as they are shown are kept.
+    """
+    several = len(given) > 1
+    pattern = pattern_for(wanted.output, wanted.output_dir, len(given))
+    maker = _Maker(wanted, reranker, pattern, several)
+    made = Prepared()
+    for each in given:
+        try:
+            made.jobs.append(maker.job(each))
+        except RearankError as error:
+            if not several:
+                raise
+            made.failed.append((each.file, error))
     if several or is_pattern(pattern) or wanted.output_dir:
-        check_distinct([job.files.run for job in made.jobs], runs)
+        check_distinct([job.files.run for job in made.jobs], wanted.runs)
     return made
 
 
@@ -94,12 +124,13 @@ class _Maker:
         self._command = origins.command_of(wanted.context)
         self._open: tuple[Source, Any, Source] | None = None
 
-    def job(self, file: str) -> Job:
-        """Return the job of one run."""
+    def job(self, given: Given) -> Job:
+        """Return the job of one run; raise what kept it from being read."""
+        if given.run is None or given.source is None:
+            raise given.error or RearankError(f"{given.file}: cannot be read")
         wanted, reranker = self._wanted, self._reranker
-        source = origins.source_for(wanted.context, file, wanted.named)
-        run = take_shard(read_run(file), wanted.shard)
-        texts, known = self._opened(origins.needed(source, file), file)
+        file, run = given.file, given.run
+        texts, known = self._opened(given.source, file)
         work = reranker.candidates(run, texts, display_name(file))
         if self._several:
             work = cut_to(work, reranker.settings.limit)

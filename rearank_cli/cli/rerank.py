@@ -336,7 +336,7 @@ def command(
 
     The run goes to stdout or --output, the model's reasoning to --trace.
     """
-    from rearank_cli.cli.jobs import Wanted, prepare, runs_and_name
+    from rearank_cli.cli.jobs import Wanted, prepare, read_all, runs_and_name
     from rearank_cli.cli.redirect import EngineOutput
     from rearank_cli.cli.terminal import listener
     from rearank_cli.engines.opening import engine_arguments, server_arguments
@@ -352,6 +352,8 @@ def command(
         raise RearankError(f"expected a run or --query, found both: {runs[0]}")
     files, name = runs_and_name(runs or [], dataset)
     named = (name or dataset, corpus, queries)
+    wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
+    given = read_all(wanted)
     reranker = Reranker(
         model,
         recipe=recipe,
@@ -403,8 +405,7 @@ def command(
     if query is not None:
         _order_lines(reranker, query, docs, output)
         return
-    wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
-    prepared = prepare(wanted, reranker)
+    prepared = prepare(wanted, given, reranker)
     if summary:
         check_beside(summary, [job.files for job in prepared.jobs])
     if dry:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rearank_cli import __version__
 from rearank_cli.cli import machine
+from rearank_cli.cli.names import named_outputs
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, check_writable, write_text
 from rearank_cli.log import note
@@ -40,7 +41,8 @@ def tell_summary(
     if machine.is_on():
         machine.tell("done", trace=next(iter(traces), None), **counts)
     else:
-        note(summary.sentence(queries))
+        place = named_outputs([each.run for each in files])
+        note(f"{place}: {summary.sentence(queries)}" if place else summary.sentence(queries))
         for trace in filter(None, traces):
             note(f"trace: {trace}")
     if path and files:
