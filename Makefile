@@ -40,7 +40,7 @@ $(VENV)/.installed: pyproject.toml $(SCRIPTS)/install.sh $(VENV)/.engine | $(BIN
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the tools for lint, types and tests"
-	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier,ray]'
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,pyterrier,serve,ray]'
 	@touch $@
 
 .PHONY: install
@@ -70,10 +70,13 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Most tests wait for processes of their own; engines are started one file after the other.
+TEST_PROCESSES ?= 2
+
 .PHONY: test
 test: lint browser  ## set up, then lint, types and tests
 	@echo "== testing"
-	$(BIN)/python -m pytest -rs
+	$(BIN)/python -m pytest -rs -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: browser
 browser:

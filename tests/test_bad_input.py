@@ -20,7 +20,9 @@ BAD_FILES: dict[str, bytes] = {
     "twice.trec": (LINE + LINE).encode(),
     "latin.trec": b"q0 Q0 caf\xe9 1 2 t\n",
     "plain.trec.gz": LINE.encode(),
-    "cut.trec.gz": gzip.compress("".join(f"q0 Q0 d{n} 1 2 t\n" for n in range(500)).encode())[:-30],
+    "cut.trec.gz": gzip.compress(
+        "".join(f"q0 Q0 d{n} 1 2 t\n" for n in range(500)).encode(), mtime=0
+    )[:-30],
     "doc.trec": b"q0 Q0 stranger 1 2 t\n",
     "query.trec": b"q99 Q0 d000 1 2 t\n",
     "bad.qrels": b"q0 0 d000\n",

@@ -42,7 +42,11 @@ CORPORA: list[tuple[str, str | bytes, str]] = [
     ("docs.jsonl", "[" + DOC + "]", "docs.jsonl:1: expected a document, found '["),
     ("docs.jsonl", '{"_id": "1", "text": ' + "[" * 100_000, "docs.jsonl:1: expected a JSON object"),
     ("docs.jsonl.gz", DOC, "docs.jsonl.gz: expected gzip data, found something else"),
-    ("docs.jsonl.gz", gzip.compress(DOC.encode() * 99)[:-9], "docs.jsonl.gz: expected gzip data"),
+    (
+        "docs.jsonl.gz",
+        gzip.compress(DOC.encode() * 99, mtime=0)[:-9],
+        "docs.jsonl.gz: expected gzip data",
+    ),
     ("docs.tsv", "d1\tcat\nd2\n", "docs.tsv:2: expected 2 columns separated by tabs, found 1"),
     ("docs.tsv", "d1 cat\n", "docs.tsv:1: expected a document, found 'd1 cat'"),
     ("docs.tsv", "d1\tcat\n \tdog\n", "docs.tsv:2: expected an id, found an empty one"),
