@@ -88,7 +88,7 @@ def test_requests_say_what_is_wanted() -> None:
     assert asked["letters"].choices == ("A", "B", "C")
     assert asked["judgement"].choices == ("Yes", "No")
     assert asked["likelihood"].continuation == " what is q1"
-    assert asked["likelihood"].prompt == "Passage: passage 02\nQuestion:"
+    assert str(asked["likelihood"].prompt).endswith("\n\nPassage: passage 02\nQuestion:")
     assert {asked[name].sampling.max_tokens for name in asked} == {1, 32}
 
 

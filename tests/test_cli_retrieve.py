@@ -11,7 +11,6 @@ import pytest
 from corpora import beir_folder, jsonl, rearank
 from ir_measures import nDCG
 
-from rearank_cli.collection import Judgements
 from rearank_cli.formats.trec import read_qrels, read_run
 
 
@@ -112,7 +111,7 @@ def test_real_collections_give_the_figures_of_anserini(
     folder = shared / "collections" / name
     out = tmp_path / "run.trec"
     assert rearank("retrieve", folder, "-o", out, cache=cache).returncode == 0
-    qrels = Judgements(read_qrels(folder / "qrels.trec"))
+    qrels = list(read_qrels(folder / "qrels.trec"))
     ours, theirs = (
         ir_measures.calc_aggregate([nDCG @ 10], qrels, _nested(path))[nDCG @ 10]
         for path in (out, folder / "bm25.trec")
@@ -243,7 +242,7 @@ def test_query_expansion_gives_the_figures_of_anserini(
     folder = shared / "collections" / "nfcorpus"
     out = tmp_path / "run.trec"
     assert rearank("retrieve", folder, option, "-o", out, cache=cache).returncode == 0
-    qrels = Judgements(read_qrels(folder / "qrels.trec"))
+    qrels = list(read_qrels(folder / "qrels.trec"))
     measured = ir_measures.calc_aggregate([nDCG @ 10], qrels, _nested(out))[nDCG @ 10]
     assert measured == pytest.approx(expected, abs=0.0005)
     assert read_run(out).tag == tag

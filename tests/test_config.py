@@ -112,7 +112,7 @@ def test_the_collection_of_a_file_gives_way_to_an_argument(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[2] == "d1"
     both = run(tmp_path, "retrieve", "pets", "-d", "demo")
-    assert "expected one collection, found two: pets and demo" in both.stderr
+    assert "expected collections as arguments or by -d, found both: pets, demo" in both.stderr
 
 
 def test_the_cache_folder_is_beside_the_file_that_names_it(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ PROGRAMS = {
 FORGETTING = ("engines/guard.py", "_forget_signals")
 # A stdout whose reader has gone is led to nowhere by who was asked to write to it.
 NO_READER = ("formats/files.py", "_stdout")
+# A process that Ray starts for an engine, which nobody reads.
+REPLICA = ("engines/replica.py", "__init__")
 # Words with dashes that belong to other programs, or to a command line that a file shows.
 OF_OTHERS = {
     "engines/gpus.py": {"--query-gpu", "--query-compute-apps", "--format", "-L"},  # nvidia-smi
@@ -35,6 +37,7 @@ OF_OTHERS = {
     "formats/packed.py": {"-p", "-f", "-t"},  # unzip, iconv
     "lucene/index.py": {"-v"},  # the version in a folder's name
     "lucene/jar.py": {"--force-reinstall"},  # pip
+    "engines/joining.py": {"--head"},  # ray
     "training/card.py": {"-d", "--model", "--adapter"},  # the card of a model shows how to use it
 }
 OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-[a-zA-Z])(?![\w-])")
@@ -100,7 +103,7 @@ def replacing_streams(name: str, tree: ast.Module) -> Iterator[ast.AST]:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if any(ast.unparse(each) in ("sys.stdout", "sys.stderr") for each in targets):
             yield node
-    spared = inside(name, tree, NO_READER)
+    spared = inside(name, tree, NO_READER) | inside(name, tree, REPLICA)
     for called, node in calls(tree):
         if id(node) in spared:
             continue

@@ -91,7 +91,7 @@ def command(
             main()
         said = capsys.readouterr()
         assert end.value.code == 0, said.err
-        return said.out + said.err
+        return said.out or said.err
 
     return run
 

@@ -233,7 +233,9 @@ def test_validation_needs_a_whole_model(
 
 
 @pytest.mark.slow
-def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, trained: Job) -> None:
+def test_the_adapter_speaks_alike_through_transformers_and_vllm(
+    taught: Path, trained: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One start of vLLM; float32 on both sides, so that no rounding differs."""
     pytest.importorskip("vllm", reason="needs the extra `cpu` or `gpu`")
     from rearank_cli.engines.base import EngineSettings
@@ -272,6 +274,8 @@ def test_the_adapter_speaks_alike_through_transformers_and_vllm(taught: Path, tr
     )
     settings = with_adapter(settings, str(trained.folder.path))
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    # Java may run in the process of the tests.
+    monkeypatch.setattr("rearank_cli.engines.vllm.check_no_java", lambda: None)
     served = asyncio.run(said(VllmEngine(settings)))
     assert served == adapted
     assert adapted != base
