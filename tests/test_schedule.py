@@ -160,3 +160,21 @@ def test_a_stage_that_several_chains_begin_with_goes_chain_by_chain() -> None:
     while queue:
         taken.append(queue.take().task)
     assert taken == [f"{position}{number}" for position in range(3) for number in range(4)]
+
+
+def test_the_longest_chain_begins_once_what_is_left_fills_the_slots_for_its_length() -> None:
+    """Slots times SLACK times its length: 4 x 1.25 x 3 = 15 asks left."""
+    queue = Queue[int](lambda: 4)
+    for position in range(30):
+        queue.put(Ticket(position, 1, position, brings=1))
+    queue.put(Ticket(30, 3, 30, brings=3))
+    taken = [queue.take().position for _ in range(20)]
+    assert taken == [*range(18), 30, 18]
+
+
+def test_of_started_chains_the_nearest_to_its_end_goes_first() -> None:
+    queue = Queue[int](lambda: 1)
+    queue.put(Ticket(0, 9, 0, brings=99))
+    queue.put(Ticket(1, 5, 1, started=True))
+    queue.put(Ticket(2, 2, 2, started=True))
+    assert [queue.take().position for _ in range(3)] == [2, 1, 0]

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearank_cli.evaluation.significance import (
+    EQUAL,
     cohens_d,
     holm,
     outcomes,
@@ -79,3 +80,14 @@ def test_tests_do_not_care_which_run_is_the_baseline(values: list[float]) -> Non
     assert t_test(values) == pytest.approx(t_test(turned))
     assert randomization_test(values) == pytest.approx(randomization_test(turned))
     assert outcomes(values) == outcomes(turned)[::-1]
+
+
+def test_cohens_d_is_the_mean_in_standard_deviations() -> None:
+    assert cohens_d([0.1, 0.2, 0.6]) == pytest.approx(0.3 / 0.07**0.5)
+    assert cohens_d([0.0, 0.2]) == pytest.approx(0.1 / 0.02**0.5)
+    assert cohens_d([0.5]) is None
+
+
+def test_a_difference_of_rounding_is_a_tie_up_to_its_edge() -> None:
+    assert outcomes([EQUAL, -EQUAL, 0.0]) == (0, 3, 0)
+    assert outcomes([2 * EQUAL, -2 * EQUAL]) == (1, 0, 1)

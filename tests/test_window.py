@@ -66,3 +66,17 @@ def test_windows_cover_overlap_and_number_as_the_formula_says(
 def test_windows_that_cannot_work_are_refused(size: int, stride: int) -> None:
     with pytest.raises(RearankError):
         check_window(size, stride)
+
+
+def test_what_is_wrong_with_a_window_is_said_in_numbers() -> None:
+    with pytest.raises(RearankError) as small:
+        check_window(1, 1)
+    assert small.value.message == "expected a window of at least 2 passages, found 1"
+    with pytest.raises(RearankError) as wide:
+        check_window(20, 25)
+    assert wide.value.message == ("expected a stride between 1 and 19 (the window is 20), found 25")
+    assert wide.value.hint == "windows must overlap, or no passage can rise above its window"
+
+
+def test_the_default_windows_are_the_papers() -> None:
+    assert windows(45) == windows(45, 20, 10) == [(25, 45), (15, 35), (5, 25), (0, 20)]
