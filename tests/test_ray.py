@@ -32,8 +32,6 @@ from rearank_cli.records import Completion, Message, Request, Sampling
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Settings
 
-pytestmark = pytest.mark.slow
-
 SETTINGS = Settings(load_recipe("rearank"), make_method("sliding", {"window": 8, "stride": 4}))
 WORK = [Candidates(query(f"q{n}"), tuple(reversed(numbered(40))), numbered(40)) for n in range(6)]
 WINDOWS = 6 * 9
@@ -41,10 +39,13 @@ QUESTION = Request((Message("user", "[1] passage 7"),), Sampling(10))
 MEMORY = 80 * 2**20  # of a node's object store, in bytes; Ray's own least is 75 MiB
 
 # Beside other work one of these waited for ever; until that is understood they run when asked for.
-pytestmark = pytest.mark.skipif(
-    os.environ.get("REARANK_TEST_CLUSTER") != "1",
-    reason="a cluster of Ray's is started only with REARANK_TEST_CLUSTER=1",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.environ.get("REARANK_TEST_CLUSTER") != "1",
+        reason="a cluster of Ray's is started only with REARANK_TEST_CLUSTER=1",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+RECIPES = "the recipe's"
+"""Where a default comes from."""
+
 Dataset = Annotated[
     str | None,
     typer.Option(
@@ -52,7 +55,7 @@ AskedQueriesOnly = Annotated[
 ]
 PassageChars = Annotated[
     int | None,
-    typer.Option(help="Cut passages at this many characters.", show_default="the recipe's"),
+    typer.Option(help="Cut passages at this many characters.", show_default=RECIPES),
 ]
 ModelName = Annotated[
     str | None,
@@ -66,3 +69,28 @@ ModelName = Annotated[
         rich_help_panel="Model",
     ),
 ]
+BaseUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="REARANK_BASE_URL",
+        metavar="URL",
+        help="OpenAI-compatible server instead of a model in this process; repeatable.",
+        rich_help_panel="Servers",
+    ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel="Model"),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Longest answer, in tokens.", show_default=RECIPES)
+]
+Cache = Annotated[
+    bool,
+    typer.Option("--cache/--no-cache", help="Keep finished answers and use them again."),
+]
+EngineVerbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the engine's log.")]

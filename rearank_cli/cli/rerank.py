@@ -9,8 +9,15 @@ import typer
 from rearank_cli.cli import origins
 from rearank_cli.cli.machine import Progress
 from rearank_cli.cli.options import (
+    RECIPES,
+    Adapter,
+    BaseUrl,
+    Cache,
+    Concurrency,
     Corpus,
     Dataset,
+    EngineVerbose,
+    MaxTokens,
     ModelName,
     Output,
     PassageChars,
@@ -39,7 +46,6 @@ Examples:
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
   rearank rerank run.trec -d demo --method topdown --dry-run
 """
-RECIPES = "the recipe's"
 _METHOD = "Method"
 _MODEL = "Model"
 _SERVERS = "Servers"
@@ -163,10 +169,7 @@ def command(
         ),
     ] = None,
     passes: Annotated[int, typer.Option(help="How often to go from bottom to top.")] = 1,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
-    ] = None,
+    concurrency: Concurrency = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Only the I-th of N slices of the queries."),
@@ -190,9 +193,7 @@ def command(
         int | None,
         typer.Option(min=1, help="Cut texts at this many tokens instead of characters."),
     ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Longest answer, in tokens.", show_default=RECIPES)
-    ] = None,
+    max_tokens: MaxTokens = None,
     temperature: Annotated[
         float | None, typer.Option(help="0 is greedy.", show_default=RECIPES)
     ] = None,
@@ -209,12 +210,7 @@ def command(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel=_MODEL
-        ),
-    ] = None,
+    adapter: Adapter = None,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -244,15 +240,7 @@ def command(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    base_url: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="REARANK_BASE_URL",
-            metavar="URL",
-            help="OpenAI-compatible server instead of a model in this process; repeatable.",
-            rich_help_panel=_SERVERS,
-        ),
-    ] = None,
+    base_url: BaseUrl = None,
     server_arg: Annotated[
         list[str] | None,
         typer.Option(
@@ -294,10 +282,7 @@ def command(
             rich_help_panel=_CLUSTER,
         ),
     ] = None,
-    cache: Annotated[
-        bool,
-        typer.Option("--cache/--no-cache", help="Keep finished answers and use them again."),
-    ] = True,
+    cache: Cache = True,
     trace: Annotated[
         str | None,
         typer.Option(
@@ -322,9 +307,7 @@ def command(
     progress: Annotated[
         Progress, typer.Option(help="json: everything on stderr is a line of JSON.")
     ] = Progress.AUTO,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the engine's log.")
-    ] = False,
+    verbose: EngineVerbose = False,
     meta: origins.NoMeta = True,
     output: Output = "-",
     output_dir: Annotated[

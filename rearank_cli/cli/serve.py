@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rearank_cli.cli.options import Corpus, Dataset, ModelName, PassageChars
+from rearank_cli.cli.options import (
+    RECIPES,
+    Adapter,
+    BaseUrl,
+    Cache,
+    Concurrency,
+    Corpus,
+    Dataset,
+    EngineVerbose,
+    MaxTokens,
+    ModelName,
+    PassageChars,
+)
 from rearank_cli.errors import RearankError
 
 if TYPE_CHECKING:  # the library stays out of --help
@@ -21,7 +33,6 @@ Examples:
   rearank serve -d demo
   rearank serve -d demo --mcp
 """
-RECIPES = "the recipe's"
 _MODEL = "Model"
 _SERVERS = "Servers"
 _LIMITS = "Limits"
@@ -107,10 +118,7 @@ def command(
             help="Ranks from one window to the next (sliding).", show_default="half the window"
         ),
     ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(help="Windows in flight.", show_default="what keeps the engine full"),
-    ] = None,
+    concurrency: Concurrency = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -121,16 +129,9 @@ def command(
         ),
     ] = None,
     passage_chars: PassageChars = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Longest answer, in tokens.", show_default=RECIPES)
-    ] = None,
+    max_tokens: MaxTokens = None,
     model: ModelName = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel=_MODEL
-        ),
-    ] = None,
+    adapter: Adapter = None,
     engine_arg: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,26 +141,13 @@ def command(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    base_url: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="REARANK_BASE_URL",
-            metavar="URL",
-            help="OpenAI-compatible server instead of a model in this process; repeatable.",
-            rich_help_panel=_SERVERS,
-        ),
-    ] = None,
+    base_url: BaseUrl = None,
     timeout: Annotated[
         float,
         typer.Option(help="Seconds for one window on a server.", rich_help_panel=_SERVERS),
     ] = 120.0,
-    cache: Annotated[
-        bool,
-        typer.Option("--cache/--no-cache", help="Keep finished answers and use them again."),
-    ] = True,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the engine's log.")
-    ] = False,
+    cache: Cache = True,
+    verbose: EngineVerbose = False,
 ) -> None:
     """Answer rerank requests over HTTP, in the shapes of common rerank services, and over MCP.
 

@@ -19,18 +19,7 @@ def prepared(work: Sequence[Candidates], recipe: Recipe, model: Model) -> list[C
     change = _cutter(recipe, model)
     if change is None and recipe.title:
         return list(work)
-    shared: dict[int, Mapping[str, Passage]] = {}
-    made = []
-    for item in work:
-        passages = shared.get(id(item.passages))
-        if passages is None:
-            passages = {
-                doc_id: _changed(passage, recipe, change)
-                for doc_id, passage in item.passages.items()
-            }
-            shared[id(item.passages)] = passages
-        made.append(item._replace(passages=passages))
-    return made
+    return _each_once(work, lambda passage: _changed(passage, recipe, change))
 
 
 def _changed(passage: Passage, recipe: Recipe, cut: Callable[[str], str] | None) -> Passage:
@@ -51,15 +40,19 @@ def cut_to(work: Sequence[Candidates], limit: int) -> list[Candidates]:
 
     `limit` is where passages are cut, in characters of text on one line.
     """
+    return _each_once(work, lambda passage: passage._replace(text=one_line(passage.text)[:limit]))
+
+
+def _each_once(
+    work: Sequence[Candidates], change: Callable[[Passage], Passage]
+) -> list[Candidates]:
+    """Return the same work with every passage changed, once where queries share passages."""
     shared: dict[int, Mapping[str, Passage]] = {}
     made = []
     for item in work:
         passages = shared.get(id(item.passages))
         if passages is None:
-            passages = {
-                doc_id: passage._replace(text=one_line(passage.text)[:limit])
-                for doc_id, passage in item.passages.items()
-            }
+            passages = {doc_id: change(passage) for doc_id, passage in item.passages.items()}
             shared[id(item.passages)] = passages
         made.append(item._replace(passages=passages))
     return made
