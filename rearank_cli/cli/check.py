@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from rearank_cli.cli.eval import default_format
+from rearank_cli.cli.eval import Digits, TableFormat, default_format
 from rearank_cli.cli.options import Dataset, Output, Qrels
 from rearank_cli.errors import RearankError
-from rearank_cli.evaluation.style import Format
 from rearank_cli.formats.files import STDIO, check_writable, write_text
 
 EXAMPLES = """\b
@@ -58,16 +57,8 @@ def command(
             help="Average over the judged queries that a run has (trec_eval without -c).",
         ),
     ] = False,
-    format: Annotated[  # noqa: A002  the option's name
-        Format | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help="Default: table on a terminal, tsv elsewhere.",
-            show_default=False,
-        ),
-    ] = None,
-    digits: Annotated[int, typer.Option(min=0, max=17, help="Decimals; json has all.")] = 4,
+    format: TableFormat = None,  # noqa: A002  the option's name
+    digits: Digits = 4,
     output: Output = STDIO,
 ) -> None:
     """Measure runs as eval does, and compare them with figures that are expected.

@@ -32,6 +32,17 @@ Examples:
   rearank retrieve -d demo | rearank eval - -d demo
 """
 
+TableFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Default: table on a terminal, tsv elsewhere.",
+        show_default=False,
+    ),
+]
+Digits = Annotated[int, typer.Option(min=0, max=17, help="Decimals; json has all.")]
+
 
 def command(
     context: typer.Context,
@@ -94,16 +105,8 @@ def command(
             help="Order of equal scores: by doc id as trec_eval does, or by the rank column."
         ),
     ] = Ties.DOCID,
-    format: Annotated[  # noqa: A002  the option's name
-        Format | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help="Default: table on a terminal, tsv elsewhere.",
-            show_default=False,
-        ),
-    ] = None,
-    digits: Annotated[int, typer.Option(min=0, max=17, help="Decimals; json has all.")] = 4,
+    format: TableFormat = None,  # noqa: A002  the option's name
+    digits: Digits = 4,
     output: Output = STDIO,
 ) -> None:
     """Measure runs against relevance judgements.
