@@ -1,8 +1,9 @@
 """A server of chat completions between a client and vLLM, which sets how long answers are.
 
-Every client shall get the same work done: how many tokens a window's answer has depends on its query
-and on which window of the query it is, and on nothing else. vLLM generates so many (`ignore_eos`);
-what it says is replaced by an order that every client reads alike. It counts what is in flight.
+Every client shall get the same work done: how many tokens a window's answer has depends on its
+query and on which window of the query it is, and on nothing else. vLLM generates so many
+(`ignore_eos`); what it says is replaced by an order that every client reads alike. It counts what
+is in flight.
 """
 
 import json
@@ -18,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from benchmarks.rerank.real import QUERY
 from benchmarks.rerank.simulation import answer_tokens
 
-QUERY = re.compile(r"number (\d+)\.")
 PASSAGE = re.compile(r"\[(\d+)\]")
 
 

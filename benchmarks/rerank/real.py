@@ -6,6 +6,7 @@ in another order; given are medians. A first round, which warms the engine up, i
 """
 
 import asyncio
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -23,10 +24,13 @@ QUERIES = 24
 SHORTER = 20  # answers are a twentieth of those of the paper's model, for want of a GPU
 ROUNDS = 3
 PASSAGE_CHARS = 40
+QUERY = re.compile(r"number (\d+)\.")
 
 
 class FixedLengths(VllmEngine):
     """vLLM with answers of lengths that depend on query and window alone."""
+
+    shorter = SHORTER
 
     lengths: Counter[int]
 
@@ -34,12 +38,14 @@ class FixedLengths(VllmEngine):
         """Ask for exactly as many tokens as this query's next window has."""
         prompt = request.prompt
         assert not isinstance(prompt, str), "the recipe is a chat"
-        query = int(prompt[-1].content.partition("number ")[2].partition(".")[0])
+        found = QUERY.search(prompt[-1].content)
+        assert found, "the query's text ends in its number"
+        query = int(found[1])
         window = self.lengths[query]
         self.lengths[query] += 1
         made = super().parameters(request, asked)
         made.ignore_eos = True
-        made.min_tokens = made.max_tokens = max(1, answer_tokens(query, window) // SHORTER)
+        made.min_tokens = made.max_tokens = max(1, answer_tokens(query, window) // self.shorter)
         return made
 
     async def complete(self, request: Request) -> Completion:
