@@ -3,10 +3,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from windows import LOWER, UPPER, window
+
+from rearank_cli.reranking.trace import AskTrace
 
 TRACE = "t.trace.jsonl"
 
@@ -185,3 +188,35 @@ def test_scores_are_shown_where_an_answer_has_them(tmp_path: Path) -> None:
     found = json.loads(explain(tmp_path, "--json").stdout)
     assert [each["scores"] for each in found["windows"]] == [[-2.5, -0.125], [7.0, None]]
     assert [each["kind"] for each in found["windows"]] == ["letters", "scores"]
+
+
+def likely(rank: int, doc_id: str, *logprobs: float) -> AskTrace:
+    """An ask about one passage: how likely the three tokens of `siren drops` are after it."""
+    tokens = tuple(zip((" si", "ren", " drops"), logprobs, strict=True))
+    mean = sum(logprobs) / len(logprobs)
+    hits = "ab" if rank == 1 else ""
+    ask = window(rank - 1, doc_id, doc_id, hits=hits, kind="likelihood", scores=(mean,))
+    return replace(ask, tokens=tokens, place=rank, ranks_after=(3 - rank,))
+
+
+def test_the_words_that_a_passage_made_likely(tmp_path: Path) -> None:
+    """Tokens are added up to words, and held against the mean over the query's passages."""
+    asks = likely(1, "a", -3.0, -1.0, -2.0), likely(2, "b", -1.0, -0.5, -4.5)
+    lines = [json.dumps({"provenance": {}}), *(ask.to_json() for ask in asks)]
+    (tmp_path / TRACE).write_text("\n".join(lines) + "\n", "utf-8")
+    out = [" ".join(line.split()) for line in explain(tmp_path).stdout.splitlines()]
+    assert "1 ▲ 2 b -2.000" in out
+    assert "1 b siren +1.2" in out
+    assert "2 a drops +1.2" in out
+    assert not any("window" in line for line in out[3:]), "passages stand in one table"
+    alone = [" ".join(line.split()) for line in explain(tmp_path, "--doc", "b").stdout.splitlines()]
+    assert any(line.startswith("siren -1.50 +1.25") for line in alone)
+    found = json.loads(explain(tmp_path, "--doc", "b", "--json").stdout)
+    assert found["words"] == [
+        {"text": "siren", "logprob": -1.5, "gain": 1.25},
+        {"text": "drops", "logprob": -4.5, "gain": -1.25},
+    ]
+    assert [hit["score"] for hit in json.loads(explain(tmp_path, "--json").stdout)["hits"]] == [
+        -2.0,
+        -2.0,
+    ]

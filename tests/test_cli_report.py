@@ -1,11 +1,16 @@
+import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import rearank
 from reasoner import write_demo, write_large
+
+from rearank_cli.collection import open_collection
+from rearank_cli.reranking.trace import AskTrace
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,35 @@ def test_a_page_is_written_and_named_with_its_size(files: Path) -> None:
     assert "<h1>stand-in against first-stage</h1>" in html
     assert "stand-in of the tests" in html
     assert "sha256:" in html
+
+
+def test_passages_judged_alone_have_scores_and_shaded_words(tmp_path: Path) -> None:
+    """No window is listed; a hit's line holds the query, shaded where the passage tells."""
+    lines = ["q01 Q0 law-023 1 2 first", "q01 Q0 phys-013 2 1 first"]
+    (tmp_path / "first.trec").write_text("\n".join(lines) + "\n")
+    lines = ["q01 Q0 phys-013 1 2 new", "q01 Q0 law-023 2 1 new"]
+    (tmp_path / "new.trec").write_text("\n".join(lines) + "\n")
+    query = open_collection("demo").queries()["q01"].text
+    asks = [
+        AskTrace(
+            "q01", query, 1, 1, place, (doc,), (doc,), (place,), (3 - place,), kind="likelihood"
+        )
+        for place, doc in enumerate(("law-023", "phys-013"), 1)
+    ]
+    hits = ("law-023", "phys-013")
+    for number, (ask, logprob) in enumerate(zip(asks, (-4.0, -1.0), strict=True)):
+        tokens = ((" <b>siren", logprob), (" drops", -2.0))
+        score = (logprob - 2) / 2
+        asks[number] = replace(ask, tokens=tokens, scores=(score,), hits=() if number else hits)
+    text = "\n".join([json.dumps({"provenance": {}}), *(ask.to_json() for ask in asks)])
+    (tmp_path / "new.trace.jsonl").write_text(text + "\n")
+    runs = ("first.trec", "new.trec", "--trace", "new.trace.jsonl")
+    done = report(tmp_path, *runs, "-d", "demo", "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert '<details class="window"' not in done.stdout
+    assert "<span class=points>-1.500</span>" in done.stdout
+    assert "<p class=words><b class=m2>&lt;b&gt;siren</b> drops</p>" in done.stdout
+    assert "<p class=words><b class=l2>&lt;b&gt;siren</b> drops</p>" in done.stdout
 
 
 def test_one_run_without_judgements_still_makes_a_page(files: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rearank_cli.report.context import Context
+from rearank_cli.report.likely import likely_words, scores
 from rearank_cli.report.reasoning import mentions, resolved
 from rearank_cli.report.story import Story, journey, ranks
 from rearank_cli.report.totals import Totals, is_flawed
@@ -15,12 +16,13 @@ Json = dict[str, Any]
 
 def query_json(story: Story, context: Context, top: int | None, only: int | None) -> Json:
     """Return a query with its final hits and its windows, or the one window `only`."""
-    old = ranks(story.old)
+    old, scored = ranks(story.old), scores(story)
     hits = [
         {
             "rank": rank,
             "old_rank": old[doc_id],
             "doc_id": doc_id,
+            **({"score": scored.get(doc_id)} if scored else {}),
             **_known(story, context, doc_id),
         }
         for rank, doc_id in enumerate(story.new[:top], 1)
@@ -71,6 +73,7 @@ def _window(story: Story, number: int) -> Json:
 
 def document_json(story: Story, context: Context, doc_id: str, only: int | None) -> Json:
     """Return a document's way through the windows."""
+    words = likely_words(story).get(doc_id, ())
     steps = [
         {
             "window": step.number,
@@ -91,6 +94,7 @@ def document_json(story: Story, context: Context, doc_id: str, only: int | None)
         "old_rank": ranks(story.old)[doc_id],
         "new_rank": ranks(story.new)[doc_id],
         "windows": steps,
+        **({"words": [word._asdict() for word in words]} if words else {}),
     }
 
 

@@ -39,7 +39,11 @@ class Span(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """One passage in one order; `moved` is how far it rose, None where there was no old rank."""
+    """One passage in one order; `moved` is how far it rose, None where there was no old rank.
+
+    `score` is the model's, where it judged passages one by one, and `words` are the query's words
+    shaded by how likely the passage made them.
+    """
 
     target: str
     rank: int
@@ -50,6 +54,8 @@ class Hit(NamedTuple):
     grade: str
     title: str
     text: str
+    score: str = ""
+    words: tuple[Span, ...] = ()
 
 
 class WindowView(NamedTuple):
@@ -67,7 +73,10 @@ class WindowView(NamedTuple):
 
 @dataclass(frozen=True)
 class QueryView:
-    """One query: values by run, the bump chart, both orders, and the windows."""
+    """One query: values by run, the bump chart, both orders, and the windows.
+
+    `scored` queries were judged passage by passage; their scores stand with the passages.
+    """
 
     number: int
     query_id: str
@@ -78,6 +87,7 @@ class QueryView:
     values: tuple[tuple[str, ...], ...]
     summary: str
     bump: Markup | None
+    scored: bool
     old: tuple[Hit, ...]
     new: tuple[Hit, ...]
     rest: tuple[Hit, ...]

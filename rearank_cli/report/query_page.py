@@ -6,10 +6,11 @@ from markupsafe import Markup
 
 from rearank_cli.records import Ranking
 from rearank_cli.report.bump import Bump, bump_chart
+from rearank_cli.report.likely import Word, is_singly, likely_words, scores
 from rearank_cli.report.material import HITS, Material
 from rearank_cli.report.page import Hit, QueryView, Span, WindowView
 from rearank_cli.report.reasoning import Piece, pieces, resolved_piece
-from rearank_cli.report.shading import UNJUDGED, shade
+from rearank_cli.report.shading import UNJUDGED, gain_shade, shade
 from rearank_cli.report.story import Story, ranks
 from rearank_cli.report.totals import flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace, spans
@@ -36,6 +37,9 @@ class _Builder:
         # Targets are numbers, never ids: an id may hold anything.
         self.targets = {doc_id: f"p{number}-{index}" for index, doc_id in enumerate(self.new)}
         self.was, self.now = ranks(old), ranks(new)
+        singly = self.story is not None and is_singly(self.story)
+        self.scores = scores(self.story) if self.story and singly else {}
+        self.words = likely_words(self.story) if self.story and singly else {}
         known = dict.fromkeys([*old, *new])
         self.shades = {doc_id: self._shade(doc_id) for doc_id in known}
 
@@ -44,6 +48,8 @@ class _Builder:
         evaluated, label = self.material.evaluated, self.material.focus
         base = self.material.baseline
         windows = self.story.windows if self.story else ()
+        # What was asked about single passages stands with these, not in a list of windows.
+        listed = () if self.scores else windows
         return QueryView(
             number=self.number,
             query_id=self.query_id,
@@ -54,10 +60,11 @@ class _Builder:
             values=self._values(),
             summary=self._summary(),
             bump=self._bump(),
+            scored=bool(self.scores),
             old=tuple(self._hits(self.old[:TOP], self.was, TOP_CHARS)),
             new=tuple(self._hits(self.new[:TOP], self.now, TOP_CHARS)),
             rest=tuple(self._hits(self.new[TOP:], self.now, REST_CHARS)),
-            windows=tuple(self._window(number, each) for number, each in enumerate(windows, 1)),
+            windows=tuple(self._window(number, each) for number, each in enumerate(listed, 1)),
             flawed=sum(map(is_flawed, windows)),
         )
 
@@ -122,6 +129,8 @@ class _Builder:
             grade="" if grade is None else str(grade),
             title=context.title(doc_id),
             text=context.text(doc_id, chars),
+            score=f"{self.scores[doc_id]:.3f}" if doc_id in self.scores else "",
+            words=tuple(map(_word_span, self.words.get(doc_id, ()))),
         )
 
     def _window(self, number: int, window: AskTrace) -> WindowView:
@@ -144,6 +153,10 @@ class _Builder:
             return Span(piece.text)
         shade_ = self.shades.get(piece.doc_id, UNJUDGED)
         return Span(resolved_piece(piece), shade_, self.targets.get(piece.doc_id, ""))
+
+
+def _word_span(word: Word) -> Span:
+    return Span(word.text, gain_shade(word.gain))
 
 
 def _shown(stage: Sequence[AskTrace]) -> list[tuple[int, int]]:

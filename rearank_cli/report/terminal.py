@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rearank_cli.report.context import Context
+from rearank_cli.report.likely import is_singly, scores
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
+from rearank_cli.report.terminal_likely import likely_view, score_cell, words_view
 from rearank_cli.report.totals import counted, flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace
 
@@ -21,8 +23,14 @@ UP, DOWN, SAME = "▲", "▼", "="
 
 
 def query_view(story: Story, context: Context, top: int) -> RenderableType:
-    """Return the query, the final top `top` with where each came from, and every window."""
+    """Return the query, the final top `top` with where each came from, and every window.
+
+    Where every passage was asked about alone, their scores and what they made likely stand in place
+    of the windows.
+    """
     parts: list[RenderableType] = [_heading(story), _top_table(story, context, top)]
+    if is_singly(story):
+        return Group(*parts, *likely_view(story, story.new[:top]))
     for number in range(1, len(story.windows) + 1):
         parts.append(window_view(story, context, number))
     return Group(*parts)
@@ -48,6 +56,9 @@ def _top_table(story: Story, context: Context, top: int) -> Table:
     if judged:
         table.add_column("rel", justify="right")
     table.add_column("document", overflow="fold")
+    scored = scores(story)
+    if scored:
+        table.add_column("score", justify="right", no_wrap=True)
     if shown:
         table.add_column("passage")
     old = ranks(story.old)
@@ -57,6 +68,8 @@ def _top_table(story: Story, context: Context, top: int) -> Table:
         if judged:
             cells.append(grade_text(grade))
         cells.append(Text(one_line(doc_id), style=shade(grade)))
+        if scored:
+            cells.append(score_cell(scored.get(doc_id)))
         if shown:
             cells.append(_passage(context, doc_id))
         table.add_row(*cells)
@@ -194,6 +207,7 @@ def document_view(story: Story, context: Context, doc_id: str, only: int | None)
     for step in steps:
         if only in (None, step.number):
             parts += _step(story, context, step)
+    parts += words_view(story, doc_id)
     return Group(*parts)
 
 
@@ -204,5 +218,5 @@ def _step(story: Story, context: Context, step: Step) -> Iterator[RenderableType
     yield Padding(line.append_text(moved(step.old_rank, step.new_rank)), (0, 2))
     for sentence in step.sentences:
         yield Padding(_annotated(story, context, step.window, "“" + sentence + "”"), (0, 4))
-    if not step.sentences:
+    if not step.sentences and step.window.reasoning:
         yield Padding(Text("the reasoning does not name it", style="dim"), (0, 4))

@@ -190,6 +190,7 @@ class Driver:
         trace = replace(
             task.chain.traced(task, answer),
             kind=recipe.kind,
+            tokens=tuple((text, round(logprob, 4)) for text, logprob in completion.tokens),
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,

@@ -26,8 +26,9 @@ class AskTrace:
     out). `ranks_before` and `ranks_after` say where these documents stood in the query's whole
     ranking before the stage and stand after it, from 1, in the order of `before`. All other
     documents keep their order among themselves; where a method moved them too, `moved` has their
-    new ranks. `hits`, in the first ask alone, is the ranking before the first stage, within the
-    depth.
+    new ranks. `tokens`, where the likelihood of the query was asked for, are the query's tokens and
+    their natural log-probabilities. `hits`, in the first ask alone, is the ranking before the first
+    stage, within the depth.
 
     `passage_chars` is the length at which passages were cut, in characters, and `shortened` says
     that it is below the recipe's for want of context; `seconds` is the time that a ready engine
@@ -47,6 +48,7 @@ class AskTrace:
     hits: Ranking = ()
     kind: Kind = "order"
     scores: tuple[float | None, ...] = ()
+    tokens: tuple[tuple[str, float], ...] = ()
     reasoning: str = ""
     answer: str = ""
     flaws: Flaws = field(default_factory=Flaws)
@@ -67,7 +69,7 @@ class AskTrace:
         """Return the trace as one line of JSON; parts that are empty are left out."""
         record = asdict(self)
         record["pass"] = record.pop("pass_")
-        for name in ("moved", "hits", "scores"):
+        for name in ("moved", "hits", "scores", "tokens"):
             if not record[name]:
                 del record[name]
         return json.dumps(record, ensure_ascii=False)
@@ -79,6 +81,7 @@ class AskTrace:
         values["pass_"] = values.pop("pass")
         for name in ("before", "after", "ranks_before", "ranks_after", "hits", "scores"):
             values[name] = tuple(values.get(name, ()))
+        values["tokens"] = tuple((text, logprob) for text, logprob in values.get("tokens", ()))
         flaws = dict(values["flaws"])
         for name in ("missing", "repeated", "unknown"):
             flaws[name] = tuple(flaws[name])

@@ -1,4 +1,6 @@
-"""Take the picture of the report that the README shows: `python screenshots.py docs/report.png`.
+"""Take the picture of the report that the README shows, from what `make demo` has written:
+
+    python tests/browser/screenshots.py runs docs/report.png
 
 The demo's report stands twice in one window: the top of the page in light colours, one query in
 dark ones. Fails where the picture is not under 200 KB.
@@ -11,9 +13,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[place]) for place in (1, 2)]
 
-from reasoner import write_demo  # noqa: E402  the path comes first
-
-from browser.chromium import chromium, prefer  # noqa: E402
+from browser.chromium import chromium, prefer  # noqa: E402  the path comes first
 from browser.conftest import make_report  # noqa: E402
 
 MOST = 200_000
@@ -50,21 +50,20 @@ DARK = (
 document.getElementById('theme').click();
 const query = document.querySelector('details.query[open]');
 document.activeElement.blur();
-// The bump chart and the last window's reasoning, without what lies between them.
-for (const part of query.querySelectorAll('.sides, .rest, .window:not([open])')) part.hidden = true;
-for (const head of query.querySelectorAll('h3'))
-  if (head.textContent === 'Passages side by side') head.hidden = true;
+// The bump chart, and the new order with the words that passages made likely.
+for (const part of query.querySelectorAll('.rest, .sides > :first-child')) part.hidden = true;
 query.scrollIntoView({block: 'start', behavior: 'instant'});
 """
 )
 
 
-def main(target: Path) -> None:
-    """Write the picture."""
+def main(runs: Path, target: Path) -> None:
+    """Write the picture of the demo's report, made from the runs and the trace in a folder."""
+    old, new = (str(runs.resolve() / f"demo.{name}.trec") for name in ("bm25", "rearank"))
+    trace = str(runs.resolve() / "demo.rearank.trace.jsonl")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        old, new, trace = write_demo(folder)
-        page = make_report(folder, str(old), str(new), "-d", "demo", "--trace", str(trace))
+        page = make_report(folder, old, new, "-d", "demo", "--baseline", old, "--trace", trace)
         with chromium(folder / "profile", WIDTH, HEIGHT) as driver:
             picture = take(driver, page, folder, "q2")
     if len(picture) >= MOST:
@@ -74,4 +73,4 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/report.png"))
+    main(*(Path(each) for each in (sys.argv[1:3] or ("runs", "docs/report.png"))))
