@@ -130,7 +130,7 @@ def test_wrong_measures(name: str, message: str) -> None:
 def test_measures_are_split_at_spaces_outside_parentheses_and_each_is_there_once() -> None:
     names = ["nDCG@10 RR(rel = 2)@10\tP@5", " P@5", "SetF(beta=0.5, rel=2) AP"]
     found = [str(measure) for measure in parse_measures(names)]
-    assert found == ["nDCG@10", "RR(rel=2)@10", "P@5", "SetF(rel=2,beta=0.5)", "AP"]
+    assert found == ["nDCG@10", "RR(rel=2)@10", "P@5", "SetF(beta=0.5,rel=2)", "AP"]
 
 
 @pytest.mark.parametrize(

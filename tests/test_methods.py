@@ -218,6 +218,52 @@ def test_topdown_over_a_hundred_takes_seven_calls_in_three_stages() -> None:
     assert (method.calls(100), method.path(100)) == (7, 3)
 
 
+@pytest.mark.parametrize(
+    ("hits", "calls", "path"), [(2, 1, 1), (20, 1, 1), (21, 3, 3), (39, 3, 3), (40, 4, 3)]
+)
+def test_topdown_estimates_a_stage_for_up_to_a_window_and_three_beyond(
+    hits: int, calls: int, path: int
+) -> None:
+    method = make_method("topdown")
+    assert (method.calls(hits), method.path(hits)) == (calls, path)
+    thrice = make_method("topdown", {"samples": 3})
+    assert (thrice.calls(hits), thrice.path(hits)) == (3 * calls, path)
+
+
+@pytest.mark.parametrize(
+    ("sort", "top", "hits", "calls", "path"),
+    [
+        # Levels of 1, 3 and 9 passages: 4 nodes have others below them, on 2 levels.
+        ("heap", 10, 13, 4 + 9 * 2, 10 * 2),
+        ("heap", 2, 13, 4 + 1 * 2, 2 * 2),
+        ("heap", 10, 5, 2 + 3 * 2, 4 * 2),
+        ("heap", 10, 2, 1, 1),
+        # Windows of 4 that share one passage; from the second time on half of them.
+        ("bubble", 10, 13, 4 + 9 * 2, 4 + 9 * 2),
+        ("bubble", 2, 12, 4 + 1 * 2, 4 + 1 * 2),
+        ("bubble", 10, 14, 5 + 9 * 3, 5 + 9 * 3),
+        ("bubble", 10, 5, 2 + 3 * 1, 2 + 3 * 1),
+        ("bubble", 10, 2, 1, 1),
+    ],
+)
+def test_estimates_of_a_sort_with_three_children(
+    sort: str, top: int, hits: int, calls: int, path: int
+) -> None:
+    method = make_method("setwise", {"children": 3, "top": top, "sort": sort})
+    assert (method.calls(hits), method.path(hits)) == (calls, path)
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("hits", [2, 3, 4, 5, 9])
+def test_a_sort_of_fewer_hits_than_are_wanted_sorts_them_all(sort: str, hits: int) -> None:
+    new, stages = follow("setwise", worst(hits), children=3, sort=sort)
+    assert new == tuple(sorted(worst(hits)))
+    asks = [frozenset(ask.doc_ids) for stage in stages for ask in stage.asks]
+    assert all(ask.needs == 1 for stage in stages for ask in stage.asks)
+    if sort == "bubble":
+        assert len(set(asks)) == len(asks)  # what is known is not asked again
+
+
 def test_topdown_shows_the_pivot_with_every_partition() -> None:
     _, stages = follow("topdown", worst(45))
     (top,), partitions = stages[0].asks, stages[1].asks
