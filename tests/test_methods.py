@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, numbered, query
 
 from rearank_cli.errors import RearankError
-from rearank_cli.methods import METHODS, Answer, Ask, Hit, Stage, make_method
+from rearank_cli.methods import METHODS, Answer, Ask, Hit, Stage, make_method, numbers_of
+from rearank_cli.methods.seeding import shuffled
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Flaws, Ranking
@@ -201,6 +202,92 @@ def test_a_number_that_is_not_the_methods_own_is_refused_with_those_that_are() -
         make_method("topdown", {"stride": 5})
     assert caught.value.message == "the method topdown has no stride"
     assert caught.value.hint == "it has window, pivot, top, samples, shuffle"
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "message"),
+    [
+        (
+            "bubble",
+            {},
+            "expected `method` to be sliding or topdown or setwise or groups or "
+            "pointwise, found 'bubble'",
+        ),
+        (
+            "sliding",
+            {"window": "20"},
+            "the method sliding: expected `window` to be int, found '20'",
+        ),
+        ("sliding", {"window": 2.5}, "the method sliding: expected `window` to be int, found 2.5"),
+        (
+            "sliding",
+            {"stride": True},
+            "the method sliding: expected `stride` to be int, found True",
+        ),
+        ("sliding", {"shuffle": 1}, "the method sliding: expected `shuffle` to be bool, found 1"),
+        (
+            "pointwise",
+            {"scale": "4"},
+            "the method pointwise: expected `scale` to be float, found '4'",
+        ),
+        ("setwise", {"sort": 1}, "the method setwise: expected `sort` to be str, found 1"),
+        ("setwise", {"sort": "quick"}, "expected `sort` to be heap or bubble, found 'quick'"),
+        ("setwise", {"children": 0}, "expected `children` to be at least 1, found 0"),
+        ("setwise", {"top": 0}, "expected `top` to be at least 1, found 0"),
+        ("sliding", {"samples": 0}, "expected `samples` to be at least 1, found 0"),
+        ("topdown", {"samples": 0}, "expected `samples` to be at least 1, found 0"),
+        ("topdown", {"top": 0}, "expected `top` to be at least 1, found 0"),
+        ("topdown", {"window": 1}, "expected `window` to be at least 2, found 1"),
+        (
+            "topdown",
+            {"pivot": 20},
+            "expected a pivot between 1 and 19 (the window is 20), found 20",
+        ),
+        ("topdown", {"pivot": 0}, "expected a pivot between 1 and 19 (the window is 20), found 0"),
+    ],
+)
+def test_numbers_that_cannot_work_are_named(
+    name: str, numbers: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RearankError) as caught:
+        make_method(name, numbers)
+    assert caught.value.message == message
+
+
+def test_the_smallest_numbers_work_and_none_keeps_the_default() -> None:
+    assert make_method() == Sliding() == make_method("sliding", {"window": None, "stride": None})
+    make_method("sliding", {"window": 2, "stride": 1, "samples": 1})
+    make_method("topdown", {"window": 2, "pivot": 1, "top": 1, "samples": 1})
+    make_method("setwise", {"children": 1, "top": 1})
+    make_method("pointwise", {"scale": 4})
+    assert numbers_of("setwise") == ["children", "top", "sort"]
+
+
+@pytest.mark.parametrize("name", ["sliding", "topdown"])
+def test_one_prompt_is_repeated_where_samples_are_not_shuffled(name: str) -> None:
+    repeats = {
+        (samples, shuffle): make_method(name, {"samples": samples, "shuffle": shuffle}).repeats
+        for samples in (1, 2)
+        for shuffle in (False, True)
+    }
+    assert [each for each, is_so in repeats.items() if is_so] == [(2, False)]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_samples_are_told_apart_and_only_the_others_are_shuffled(shuffle: bool) -> None:
+    order = worst(8)
+    hits = [Hit(doc_id, 0.0) for doc_id in order]
+    plan = make_method("topdown", {"window": 4, "samples": 3, "shuffle": shuffle}).plan(hits)
+    first = next(plan)
+    asked = [order[:4], *(shuffled(order[:4], n) if shuffle else order[:4] for n in (1, 2))]
+    assert first == Stage([Ask(shown, None, n) for n, shown in enumerate(asked)], order)
+    low_first = tuple(reversed(order[:4]))
+    second = plan.send([Answer(order[:4]), Answer(low_first), Answer(low_first)])
+    assert second.ranking == (*low_first, *order[4:])
+    assert [(ask.sample, ask.doc_ids[0]) for ask in second.asks if ask.sample == 0] == [
+        (0, low_first[1]),
+        (0, low_first[1]),
+    ]
 
 
 def test_sliding_over_a_hundred_takes_nine_calls_in_a_row() -> None:
