@@ -137,16 +137,22 @@ def test_measures_are_split_at_spaces_outside_parentheses_and_each_is_there_once
     ("theirs", "ours"),
     [
         ("ndcg_cut_10", "nDCG@10"),
-        ("ndcg_cut.5", "nDCG@5"),
+        ("ndcg_cut.10", "nDCG@10"),
+        ("ndcg", "nDCG"),
         ("map", "AP"),
+        ("map_cut_100", "AP@100"),
         ("recip_rank", "RR"),
+        ("P_10", "P@10"),
         ("recall_100", "R@100"),
+        ("success_5", "Success@5"),
         ("iprec_at_recall_0.10", "IPrec@0.1"),
+        ("bpref", "Bpref"),
+        ("Rprec", "Rprec"),
         ("num_rel_ret", "NumRet(rel=1)"),
     ],
 )
 def test_names_of_trec_eval_are_understood(theirs: str, ours: str) -> None:
-    assert [str(measure) for measure in parse_measures([theirs])] == [ours]
+    assert parse_measures([theirs]) == [ir_measures.parse_measure(ours)]
 
 
 def test_all_wrong_measures_are_named_at_once_with_names_near_to_them() -> None:
