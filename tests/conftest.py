@@ -4,10 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("busy machines", deadline=None)  # time is no part of what is tested
 settings.load_profile("busy machines")
+if "MUTANT_UNDER_TEST" in os.environ:
+    # A mutant is killed by any example: the same few are tried on each, and none is made smaller.
+    settings.register_profile(
+        "mutants",
+        deadline=None,
+        derandomize=True,
+        max_examples=40,
+        phases=[Phase.explicit, Phase.generate],
+    )
+    settings.load_profile("mutants")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -94,11 +94,49 @@ def test_what_is_no_choice_leaves_the_passages_as_shown(text: str, flaws: Flaws)
     assert (found.ranking, found.flaws) == (("a", "b", "c"), flaws)
 
 
+SAID: list[tuple[Kind, str]] = [
+    ("order", "[1] > [2] > [3]"),
+    ("choice", "[1]"),
+    ("scores", "[1]: 3, [2]: 2, [3]: 1"),
+    ("judgement", "Yes"),
+]
+THINKS = Form(thinks=True, words=("Yes", "No"))
+
+
+@pytest.mark.parametrize(("kind", "said"), SAID)
+def test_reasoning_is_kept_beside_the_answer_as_it_was_written(kind: Kind, said: str) -> None:
+    within = read(kind, f"<think> it says so </think> {said} ", form=THINKS)
+    assert (within.reasoning, within.text, within.flaws) == ("it says so", said, PERFECT)
+    apart = read(kind, Completion(said, reasoning="apart"), form=THINKS)
+    assert (apart.reasoning, apart.text, apart.flaws) == ("apart", said, PERFECT)
+    both = read(kind, Completion(f"<think>so</think>{said}", reasoning="apart"), form=THINKS)
+    assert (both.reasoning, both.text) == ("apart", said)
+
+
+@pytest.mark.parametrize(("kind", "said"), SAID)
+def test_an_answer_that_was_cut_counts_unless_it_is_unfinished_reasoning(
+    kind: Kind, said: str
+) -> None:
+    def cut(text: str, form: Form, reasoning: str = "") -> Answer:
+        return read(kind, Completion(text, reasoning, "length"), form=form)
+
+    thinking = cut(said, THINKS)
+    assert thinking.flaws == Flaws(truncated=True, no_answer=True)
+    assert (thinking.text, thinking.reasoning, thinking.scores) == ("", said, {})
+    plain = Form(words=("Yes", "No"))
+    for answer in (cut(said, plain), cut(said, THINKS, "apart")):
+        assert (answer.text, answer.flaws) == (said, Flaws(truncated=True))
+    assert cut(f"<answer>{said}</answer> and", plain).flaws == PERFECT
+    assert read(kind, said, form=THINKS).flaws == PERFECT
+
+
 def test_a_choice_among_letters() -> None:
     form = Form(letters=True)
     assert read("choice", "Passage B", form=form).ranking == ("b", "a", "c")
     assert read("choice", "[C]", form=form).ranking == ("c", "a", "b")
     assert read("choice", "[2]", form=form).flaws == NO_ANSWER
+    assert read("choice", "[B] > [A]", form=form).flaws == NO_ANSWER
+    assert read("choice", "[1]").ranking == ("a", "b", "c")
 
 
 def test_a_choice_from_log_probabilities() -> None:
@@ -106,6 +144,8 @@ def test_a_choice_from_log_probabilities() -> None:
     found = read("choice", asked, form=Form(letters=True, logprobs=True))
     assert found.ranking[0] == "b"
     assert found.scores == {"a": -2.0, "b": -0.2, "c": -1.5}
+    digits = Completion("2", choices={"1": -2.0, "2": -0.2, "3": -1.5})
+    assert read("choice", digits, form=Form(logprobs=True)).ranking == ("b", "c", "a")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +195,24 @@ def test_scores_with_flaws() -> None:
     assert found.ranking == ("a", "c", "b")
 
 
+def test_passages_called_by_letters_get_scores_by_letters() -> None:
+    form = Form(letters=True)
+    for text in ('{"A": 3, "c": 9}', '{"[A]": 3, "[ C ]": 9}', "A: 3, C: 9", "[a] = 3; [c] = 9"):
+        found = read("scores", text, form=form)
+        assert (found.scores, found.flaws) == ({"a": 3.0, "c": 9.0}, Flaws(missing=(2,)))
+    for text in ('{"1": 3}', '{"A": 3, "AB": 9}', '{"A": 3, "": 9}', "A: 3, 2: 9"):
+        assert read("scores", text, form=form).flaws == NO_ANSWER
+
+
+def test_something_else_than_an_identifier_with_a_number_is_no_scores() -> None:
+    for text in ('{"[1]": 3, "total": 9}', '{"[1]": 3, "1234567890": 9}', "[1]: 3, A: 4"):
+        assert read("scores", text).flaws == NO_ANSWER
+
+
+def test_a_score_of_more_digits_than_a_number_can_hold_is_no_answer() -> None:
+    assert read("scores", '{"[1]": ' + "9" * 5000 + "}").flaws == NO_ANSWER
+
+
 def test_a_score_of_a_single_passage_may_stand_alone() -> None:
     for text in ("7", "<score>7</score>", "<think>so so</think>7.0", "[1]: 7"):
         assert read("scores", text, ONE).scores == {"a": 7.0}
@@ -169,6 +227,10 @@ def test_letters_order_by_their_log_probabilities() -> None:
     assert read("letters", part, form=form).flaws == Flaws(missing=(1, 2))
     assert read("letters", part, form=form).ranking == ("c", "a", "b")
     assert read("letters", Completion("?"), form=form).flaws == NO_ANSWER
+    apart = Completion(" C ", reasoning="apart", choices={"C": -0.5})
+    assert read("letters", apart, form=form).reasoning == "apart"
+    with pytest.raises(ValueError):
+        read("letters", said, Ask(tuple(map(str, range(27)))), form)
 
 
 def test_a_judgement_is_the_probability_of_yes_among_both_words() -> None:
@@ -177,7 +239,10 @@ def test_a_judgement_is_the_probability_of_yes_among_both_words() -> None:
     assert read("judgement", said, ONE, form).scores["a"] == pytest.approx(0.75)
     only = Completion("Yes", choices={"Yes": log(0.3)})
     assert read("judgement", only, ONE, form).scores == {"a": 1.0}
-    assert read("judgement", Completion("x"), ONE, form).flaws == NO_ANSWER
+    none = read(
+        "judgement", Completion(" x ", reasoning="apart", finish_reason="length"), ONE, form
+    )
+    assert (none.flaws, none.text, none.reasoning) == (NO_ANSWER, "x", "apart")
 
 
 def test_a_judgement_by_numbers_is_their_expected_value() -> None:
@@ -191,6 +256,8 @@ def test_a_judgement_after_reasoning_is_read_from_the_text() -> None:
     assert read("judgement", "<think>hm, false?</think> True.", ONE, form).scores == {"a": 1.0}
     assert read("judgement", "<think>x</think>false", ONE, form).scores == {"a": 0.0}
     assert read("judgement", "<think>x</think>maybe", ONE, form).flaws == NO_ANSWER
+    grades = Form(words=("0", "1", "2"))
+    assert read("judgement", "**2**", ONE, grades).scores == {"a": 2.0}
 
 
 def test_a_likelihood_is_the_mean_over_the_continuations_tokens() -> None:
@@ -199,6 +266,8 @@ def test_a_likelihood_is_the_mean_over_the_continuations_tokens() -> None:
     assert read("likelihood", Completion(""), ONE).flaws == NO_ANSWER
     broken = Completion("", tokens=(TokenScore("x", float("-inf")),))
     assert read("likelihood", broken, ONE).flaws == NO_ANSWER
+    huge = Completion("", tokens=(TokenScore("x", -1e308), TokenScore("y", -1e308)))
+    assert read("likelihood", huge, ONE).flaws == NO_ANSWER
 
 
 def test_a_kind_says_what_it_needs_and_what_it_asks_for() -> None:

@@ -7,7 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import ir_measures
 import pytest
 
 from rearank_cli.collection import Judgements
@@ -18,9 +20,10 @@ from rearank_cli.evaluation.inquiry import Inquiry, Report
 from rearank_cli.evaluation.labels import label_sources
 from rearank_cli.evaluation.measures import cutoff_of, depth_for, judged_beside, parse_measures
 from rearank_cli.evaluation.provenance import judgements_hash
+from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.evaluation.style import Format, Style, Ties
 from rearank_cli.evaluation.writing import write_report
-from rearank_cli.records import Qrel
+from rearank_cli.records import Qrel, Run
 
 QRELS = [Qrel("q1", "a", 2), Qrel("q1", "b", 0), Qrel("q2", "c", 1), Qrel("q3", "d", 0)]
 BASE = "q1 Q0 b 1 9 t\nq1 Q0 a 2 8 t\nq2 Q0 c 1 9 t\nq9 Q0 c 1 9 t\n"
@@ -92,6 +95,11 @@ def test_notes_tell_which_queries_count(inquiry: Inquiry) -> None:
     assert notes[-1] == "2 judgements contradict an earlier one; the last one counts"
 
 
+def precision_at(cutoff: int) -> Any:
+    """Return precision at a cutoff that no name can ask for."""
+    return ir_measures.P @ cutoff
+
+
 def test_measures_know_how_deep_they_look() -> None:
     assert depth_for(parse_measures(["nDCG@10", "RR(rel=2)@20", "R@5"])) == 20
     assert depth_for(parse_measures(["nDCG@10", "AP"])) is None
@@ -105,6 +113,7 @@ def test_measures_know_how_deep_they_look() -> None:
     [
         ("ndgc@10", "ndgc@10: no such measure"),
         ("P@ten", "P@ten: cannot be read as a measure"),
+        ("P@ten", "(expected Name(key=value)@k)"),
         ("RR(foo=1)", "unsupported params found: ['foo']"),
         ("P", "invalid param cutoff"),
         ("", ": cannot be read as a measure"),
@@ -116,6 +125,97 @@ def test_wrong_measures(name: str, message: str) -> None:
         parse_measures([name])
     assert message in caught.value.message
     assert caught.value.hint
+
+
+def test_measures_are_split_at_spaces_outside_parentheses_and_each_is_there_once() -> None:
+    names = ["nDCG@10 RR(rel = 2)@10\tP@5", " P@5", "SetF(beta=0.5, rel=2) AP"]
+    found = [str(measure) for measure in parse_measures(names)]
+    assert found == ["nDCG@10", "RR(rel=2)@10", "P@5", "SetF(beta=0.5,rel=2)", "AP"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("ndcg_cut_10", "nDCG@10"),
+        ("ndcg_cut.10", "nDCG@10"),
+        ("ndcg", "nDCG"),
+        ("map", "AP"),
+        ("map_cut_100", "AP@100"),
+        ("recip_rank", "RR"),
+        ("P_10", "P@10"),
+        ("recall_100", "R@100"),
+        ("success_5", "Success@5"),
+        ("iprec_at_recall_0.10", "IPrec@0.1"),
+        ("bpref", "Bpref"),
+        ("Rprec", "Rprec"),
+        ("num_rel_ret", "NumRet(rel=1)"),
+    ],
+)
+def test_names_of_trec_eval_are_understood(theirs: str, ours: str) -> None:
+    assert parse_measures([theirs]) == [ir_measures.parse_measure(ours)]
+
+
+def test_all_wrong_measures_are_named_at_once_with_names_near_to_them() -> None:
+    with pytest.raises(RearankError) as caught:
+        parse_measures(["ndgc@10", "P@5 ndgc(rel=2)", "RBP(p=0.8)"])
+    assert caught.value.message == (
+        "ndgc@10: no such measure; ndgc(rel=2): no such measure; "
+        "RBP(p=0.8): this combination of parameters is not supported"
+    )
+    assert caught.value.hint == (
+        "near names: nDCG, α_nDCG, SDCG, RBP, NRBP, nNRBP; a measure is written like nDCG@10 or "
+        "RR(rel=2)@10"
+    )
+
+
+def test_a_name_that_is_near_to_none_is_answered_with_all_names() -> None:
+    with pytest.raises(RearankError) as caught:
+        parse_measures(["qqqqqq"])
+    opening, _, rest = caught.value.hint.partition(": ")
+    names = rest.split(", ")
+    assert opening == "known names"
+    assert names == sorted(names, key=str.lower) and len(set(names)) == len(names)
+    assert {"AP", "nDCG", "MAP", "P", "Precision"} <= set(names)
+
+
+def test_a_cutoff_of_nothing_is_none() -> None:
+    assert cutoff_of(precision_at(0)) is None
+    assert cutoff_of(precision_at(1)) == 1
+    assert cutoff_of(parse_measures(["IPrec@0.1"])[0]) is None
+    assert depth_for([]) == 0
+
+
+def test_a_figure_that_cannot_be_computed_is_an_error_that_names_the_measures() -> None:
+    scorer = Scorer({"q": {"a": 1}}, parse_measures(["P@1", "RR"]))
+    run = Run.by_rank({"q": ("a",)}, "t")
+
+    class Broken:
+        def iter_calc(self, run: object) -> None:
+            raise OSError("no perl")
+
+    scorer._evaluator = Broken()
+    with pytest.raises(RearankError) as caught:
+        scorer.evaluate("run", run)
+    assert caught.value.message == "one of P@1, RR cannot be computed: no perl"
+    assert caught.value.hint == (
+        "measure them one by one to find which; ERR@k and nDCG(dcg='exp-log2')@k are computed by "
+        "gdeval, a Perl program that knows no doc ids with spaces"
+    )
+
+
+def test_a_query_without_any_usable_judgement_counts_as_nothing_found() -> None:
+    grades = {"q": {"a": 1}, "none": {}, "below": {"a": -1}}
+    scorer = Scorer(grades, parse_measures(["P@1"]))
+    found = scorer.evaluate("run", Run.by_rank({"q": ("a",), "none": ("a",), "below": ("a",)}, "t"))
+    assert found.per_query == {"P@1": {"q": 1.0, "none": 0.0, "below": 0.0}}
+    assert found.figures == {"P@1": 1 / 3}
+
+
+def test_a_run_whose_scores_are_too_few_is_no_run() -> None:
+    with pytest.raises(ValueError):
+        Scorer({"q": {"a": 1}}, parse_measures(["P@1"])).evaluate(
+            "run", Run({"q": ("a", "b")}, {"q": (1.0,)}, "t")
+        )
 
 
 def test_labels_are_short_but_distinct() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.fusion import Fusion, fuse, min_max
 from rearank_cli.records import Run
 
@@ -25,6 +26,22 @@ def test_rrf_adds_reciprocal_ranks() -> None:
     fused = fuse([A, B], Fusion.RRF)
     assert fused.rankings == {"q1": ("c", "b", "a", "d"), "q2": ("x",), "q3": ("y",)}
     assert fused.scores["q1"] == (4.0, 3.0, 2.0, 1.0)
+
+
+def test_a_fused_run_is_called_by_its_tag_or_by_its_method() -> None:
+    assert fuse([A, B]) == fuse([A, B], Fusion.RRF, k=60, tag="rrf")
+    assert fuse([A, B], "combsum").tag == "combsum"
+    assert fuse([A, B], tag="mine").tag == "mine"
+
+
+def test_at_most_so_many_documents_of_a_query_are_kept() -> None:
+    assert fuse([A, B], depth=2).rankings == {"q1": ("c", "b"), "q2": ("x",), "q3": ("y",)}
+
+
+def test_a_method_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(RearankError) as caught:
+        fuse([A, B], "borda")
+    assert caught.value.message == "expected `method` to be rrf or combsum, found 'borda'"
 
 
 def test_k_of_rrf_weighs_the_top() -> None:

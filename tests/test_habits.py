@@ -2,34 +2,8 @@
 
 from pathlib import Path
 
-import ir_measures
-import pytest
 from command import Numbers, rearank, served
 from llm_server import serving
-
-from rearank_cli.evaluation.measures import parse_measures
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("ndcg_cut_10", "nDCG@10"),
-        ("ndcg_cut.10", "nDCG@10"),
-        ("ndcg", "nDCG"),
-        ("map", "AP"),
-        ("map_cut_100", "AP@100"),
-        ("recip_rank", "RR"),
-        ("P_10", "P@10"),
-        ("recall_100", "R@100"),
-        ("success_5", "Success@5"),
-        ("iprec_at_recall_0.10", "IPrec@0.1"),
-        ("bpref", "Bpref"),
-        ("Rprec", "Rprec"),
-        ("num_rel_ret", "NumRet(rel=1)"),
-    ],
-)
-def test_names_of_trec_eval_are_understood(theirs: str, ours: str) -> None:
-    assert parse_measures([theirs]) == [ir_measures.parse_measure(ours)]
 
 
 def test_short_options_for_help_and_version(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scripted import ScriptedEngine, numbered, query
 
 from rearank_cli.errors import RearankError
-from rearank_cli.methods import METHODS, Answer, Ask, Hit, Stage, make_method
+from rearank_cli.methods import METHODS, Answer, Ask, Hit, Stage, make_method, numbers_of
+from rearank_cli.methods.seeding import shuffled
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Flaws, Ranking
@@ -203,6 +204,92 @@ def test_a_number_that_is_not_the_methods_own_is_refused_with_those_that_are() -
     assert caught.value.hint == "it has window, pivot, top, samples, shuffle"
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers", "message"),
+    [
+        (
+            "bubble",
+            {},
+            "expected `method` to be sliding or topdown or setwise or groups or "
+            "pointwise, found 'bubble'",
+        ),
+        (
+            "sliding",
+            {"window": "20"},
+            "the method sliding: expected `window` to be int, found '20'",
+        ),
+        ("sliding", {"window": 2.5}, "the method sliding: expected `window` to be int, found 2.5"),
+        (
+            "sliding",
+            {"stride": True},
+            "the method sliding: expected `stride` to be int, found True",
+        ),
+        ("sliding", {"shuffle": 1}, "the method sliding: expected `shuffle` to be bool, found 1"),
+        (
+            "pointwise",
+            {"scale": "4"},
+            "the method pointwise: expected `scale` to be float, found '4'",
+        ),
+        ("setwise", {"sort": 1}, "the method setwise: expected `sort` to be str, found 1"),
+        ("setwise", {"sort": "quick"}, "expected `sort` to be heap or bubble, found 'quick'"),
+        ("setwise", {"children": 0}, "expected `children` to be at least 1, found 0"),
+        ("setwise", {"top": 0}, "expected `top` to be at least 1, found 0"),
+        ("sliding", {"samples": 0}, "expected `samples` to be at least 1, found 0"),
+        ("topdown", {"samples": 0}, "expected `samples` to be at least 1, found 0"),
+        ("topdown", {"top": 0}, "expected `top` to be at least 1, found 0"),
+        ("topdown", {"window": 1}, "expected `window` to be at least 2, found 1"),
+        (
+            "topdown",
+            {"pivot": 20},
+            "expected a pivot between 1 and 19 (the window is 20), found 20",
+        ),
+        ("topdown", {"pivot": 0}, "expected a pivot between 1 and 19 (the window is 20), found 0"),
+    ],
+)
+def test_numbers_that_cannot_work_are_named(
+    name: str, numbers: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RearankError) as caught:
+        make_method(name, numbers)
+    assert caught.value.message == message
+
+
+def test_the_smallest_numbers_work_and_none_keeps_the_default() -> None:
+    assert make_method() == Sliding() == make_method("sliding", {"window": None, "stride": None})
+    make_method("sliding", {"window": 2, "stride": 1, "samples": 1})
+    make_method("topdown", {"window": 2, "pivot": 1, "top": 1, "samples": 1})
+    make_method("setwise", {"children": 1, "top": 1})
+    make_method("pointwise", {"scale": 4})
+    assert numbers_of("setwise") == ["children", "top", "sort"]
+
+
+@pytest.mark.parametrize("name", ["sliding", "topdown"])
+def test_one_prompt_is_repeated_where_samples_are_not_shuffled(name: str) -> None:
+    repeats = {
+        (samples, shuffle): make_method(name, {"samples": samples, "shuffle": shuffle}).repeats
+        for samples in (1, 2)
+        for shuffle in (False, True)
+    }
+    assert [each for each, is_so in repeats.items() if is_so] == [(2, False)]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_samples_are_told_apart_and_only_the_others_are_shuffled(shuffle: bool) -> None:
+    order = worst(8)
+    hits = [Hit(doc_id, 0.0) for doc_id in order]
+    plan = make_method("topdown", {"window": 4, "samples": 3, "shuffle": shuffle}).plan(hits)
+    first = next(plan)
+    asked = [order[:4], *(shuffled(order[:4], n) if shuffle else order[:4] for n in (1, 2))]
+    assert first == Stage([Ask(shown, None, n) for n, shown in enumerate(asked)], order)
+    low_first = tuple(reversed(order[:4]))
+    second = plan.send([Answer(order[:4]), Answer(low_first), Answer(low_first)])
+    assert second.ranking == (*low_first, *order[4:])
+    assert [(ask.sample, ask.doc_ids[0]) for ask in second.asks if ask.sample == 0] == [
+        (0, low_first[1]),
+        (0, low_first[1]),
+    ]
+
+
 def test_sliding_over_a_hundred_takes_nine_calls_in_a_row() -> None:
     _, stages = follow("sliding", worst(100))
     assert [len(stage.asks) for stage in stages] == [1] * 9
@@ -216,6 +303,52 @@ def test_topdown_over_a_hundred_takes_seven_calls_in_three_stages() -> None:
     assert new[:3] == ("d000", "d001", "d002")
     method = make_method("topdown")
     assert (method.calls(100), method.path(100)) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("hits", "calls", "path"), [(2, 1, 1), (20, 1, 1), (21, 3, 3), (39, 3, 3), (40, 4, 3)]
+)
+def test_topdown_estimates_a_stage_for_up_to_a_window_and_three_beyond(
+    hits: int, calls: int, path: int
+) -> None:
+    method = make_method("topdown")
+    assert (method.calls(hits), method.path(hits)) == (calls, path)
+    thrice = make_method("topdown", {"samples": 3})
+    assert (thrice.calls(hits), thrice.path(hits)) == (3 * calls, path)
+
+
+@pytest.mark.parametrize(
+    ("sort", "top", "hits", "calls", "path"),
+    [
+        # Levels of 1, 3 and 9 passages: 4 nodes have others below them, on 2 levels.
+        ("heap", 10, 13, 4 + 9 * 2, 10 * 2),
+        ("heap", 2, 13, 4 + 1 * 2, 2 * 2),
+        ("heap", 10, 5, 2 + 3 * 2, 4 * 2),
+        ("heap", 10, 2, 1, 1),
+        # Windows of 4 that share one passage; from the second time on half of them.
+        ("bubble", 10, 13, 4 + 9 * 2, 4 + 9 * 2),
+        ("bubble", 2, 12, 4 + 1 * 2, 4 + 1 * 2),
+        ("bubble", 10, 14, 5 + 9 * 3, 5 + 9 * 3),
+        ("bubble", 10, 5, 2 + 3 * 1, 2 + 3 * 1),
+        ("bubble", 10, 2, 1, 1),
+    ],
+)
+def test_estimates_of_a_sort_with_three_children(
+    sort: str, top: int, hits: int, calls: int, path: int
+) -> None:
+    method = make_method("setwise", {"children": 3, "top": top, "sort": sort})
+    assert (method.calls(hits), method.path(hits)) == (calls, path)
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("hits", [2, 3, 4, 5, 9])
+def test_a_sort_of_fewer_hits_than_are_wanted_sorts_them_all(sort: str, hits: int) -> None:
+    new, stages = follow("setwise", worst(hits), children=3, sort=sort)
+    assert new == tuple(sorted(worst(hits)))
+    asks = [frozenset(ask.doc_ids) for stage in stages for ask in stage.asks]
+    assert all(ask.needs == 1 for stage in stages for ask in stage.asks)
+    if sort == "bubble":
+        assert len(set(asks)) == len(asks)  # what is known is not asked again
 
 
 def test_topdown_shows_the_pivot_with_every_partition() -> None:

@@ -39,6 +39,11 @@ def test_orders_that_are_understood(text: str) -> None:
         ("<answer>[3]</answer>", (2, 0, 1), Flaws(missing=(1, 2))),
         ("<answer>[3] > [3] > [1] > [2]</answer>", (2, 0, 1), Flaws(repeated=(3,))),
         ("<answer>[0] > [4] > [2] > [1] > [3]</answer>", (1, 0, 2), Flaws(unknown=(0, 4))),
+        (
+            "[3] > [3] > [4] > [4] > [1] > [3] > [1] > [0]",
+            (2, 0, 1),
+            Flaws(missing=(2,), repeated=(3, 1), unknown=(4, 0)),
+        ),
         ("<answer></answer>", (0, 1, 2), Flaws(no_answer=True)),
         ("", (0, 1, 2), Flaws(no_answer=True)),
         ("I am sorry, in 2019 there were 3 of them", (0, 1, 2), Flaws(no_answer=True)),
@@ -67,6 +72,12 @@ def test_reasoning_that_was_cut_short_is_not_mined() -> None:
         found = parse(text, 3, cut=True, thinks=True)
         assert found.order == (0, 1, 2)
         assert found.flaws == Flaws(truncated=True, no_answer=True)
+
+
+def test_without_reasoning_an_answer_that_was_cut_counts() -> None:
+    found = parse("[2] > [1] >", 3, cut=True)
+    assert (found.order, found.flaws) == ((1, 0, 2), Flaws(missing=(3,), truncated=True))
+    assert parse("[2] > [1]", 3, thinks=True).flaws == Flaws(missing=(3,))
 
 
 def test_rambling_after_a_complete_answer_is_no_flaw() -> None:

@@ -13,6 +13,7 @@ from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.methods.answers.order import parse
 from rearank_cli.records import Run
 from rearank_cli.training.reward import (
+    Parts,
     Shown,
     Weights,
     dcg,
@@ -83,11 +84,45 @@ def test_dropping_ideal_lists_rewards_distrust_of_short_lists() -> None:
     assert worth(swapped, keep_ideal=False) > worth(shown, keep_ideal=False) + 0.01
 
 
+def test_only_the_ranks_down_to_the_cutoff_count() -> None:
+    """At a cutoff of 1 the first rank is all there is: 2 of 3 is what an order may earn."""
+    grades, order = [1, 0, 3, 2], [3, 2, 0, 1]
+    assert ndcg([2, 3, 1, 0], grades, cutoff=1) == pytest.approx(2 / 3)
+    assert ndcg([2, 3, 1, 0], grades, cutoff=2) == pytest.approx(
+        (2 + 3 / log2(3)) / (3 + 2 / log2(3))
+    )
+    assert rank_reward(order, grades, cutoff=1) == pytest.approx((2 - 1) / (3 - 1))
+    assert loss_reward(order, grades, cutoff=1) == pytest.approx((2 - 3) / (3 - 0))
+    assert recall_reward([1, 0], [1, 0], cutoff=1) == 0
+    long = [0] * 10 + [1]  # only what is beyond the tenth rank could be gained, or lost
+    assert rank_reward([10, *range(10)], long) == 1
+    assert rank_reward([10, *range(10)], long, cutoff=11) == 1
+    assert rank_reward([0, 10, *range(1, 10)], long, cutoff=20) == pytest.approx(
+        (1 / log2(3) - 1 / log2(12)) / (1 - 1 / log2(12))
+    )
+    assert loss_reward([*range(1, 11), 0], [1] + [0] * 10, cutoff=20) == -1
+
+
+def test_the_parts_are_weighed_and_summed() -> None:
+    parts = Parts(rank=0.5, tags=0.25, listed=0.75, recall=0.2, ndcg=0.9)
+    found = parts.total(Weights(rank=2, tags=3, listed=5, recall=7))
+    assert found == pytest.approx(1 + 0.75 + 3.75 + 1.4)
+    assert (Weights().rank, Weights().tags, Weights().listed, Weights().recall) == (
+        0.8,
+        0.1,
+        0.1,
+        0,
+    )
+
+
 def test_rank_reward_is_clipped_below() -> None:
     grades = [3, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1]  # moving ranks 10 and 11 up gains little
     worst = list(range(10, -1, -1))
     assert rank_reward(worst, grades, floor=-100) == pytest.approx(-4.808, abs=0.001)
     assert rank_reward(worst, grades) == -1
+    said = " > ".join(f"[{index + 1}]" for index in worst)
+    assert score(said, Shown(grades, thinks=False)).rank == -1
+    assert score(said, Shown(grades, thinks=False), floor=-2).rank == -2
 
 
 @given(grade_lists, st.lists(st.integers(0, 3), max_size=10))
@@ -176,6 +211,8 @@ def test_an_answer_cut_by_the_limit_earns_no_format() -> None:
     parts = score("<think>a</think><answer>[2] > [1", Shown([0, 2, 0]), cut=True)
     assert (parts.rank, parts.tags, parts.listed) == (1, 0, 0)
     assert score("[2] > [1] > [3]", Shown([0, 2, 0]), cut=True).rank == 0  # unfinished thoughts
+    whole = score(GOOD, Shown([0, 2, 0]), cut=True)
+    assert (whole.rank, whole.tags, whole.listed) == (1, 0, 0)
 
 
 def test_prompts_without_reasoning_want_no_tags() -> None:
@@ -184,6 +221,9 @@ def test_prompts_without_reasoning_want_no_tags() -> None:
     assert tag_reward(" ", thinks=False) == 0
     assert list_reward("[2] > [1]", 2, thinks=False) == 1
     assert list_reward("[2] > [1]", 3, thinks=False) == 0
+    assert tag_reward("[2] > [1]") == list_reward("[2] > [1]", 2) == 0
+    plain = score("[2] > [1] > [3]", Shown([0, 2, 0], thinks=False))
+    assert (plain.rank, plain.tags, plain.listed) == (1, 1, 1)
 
 
 def test_recall_counts_what_the_next_window_sees() -> None:

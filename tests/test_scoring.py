@@ -69,6 +69,29 @@ def test_scores_that_are_only_ranks_count_as_minus_the_logarithm_of_the_rank() -
     assert first_stage([Hit("a", 2.0), Hit("b", 2.0), Hit("c", 2.0)]) == [2.0] * 3
 
 
+def test_steps_are_even_up_to_six_decimals() -> None:
+    ranks = [-log(1), -log(2), -log(3)]
+    assert first_stage([Hit("a", 3.0), Hit("b", 2.0000003), Hit("c", 1.0)]) == ranks
+    for scores in ([9.4, 8.6, 7.4], [4.0, 3.0, 1.0, 0.0], [3.0, 2.00001, 1.0], [2.0, 1.0], [2.0]):
+        assert first_stage([Hit(str(score), score) for score in scores]) == scores
+
+
+def test_a_spread_of_rounding_errors_is_none() -> None:
+    assert z_scores([1e6, 1e6 + 1e-7]) == [0.0, 0.0]
+    assert z_scores([0.0, 3e-12]) == [-1.0, 1.0]
+    assert z_scores([0.0, 1e-12]) == [0.0, 0.0]
+
+
+def test_a_weight_may_be_all_or_nothing_and_a_scale_nothing() -> None:
+    values, own = [hit.score for hit in BM25], list(LIKELIHOOD.values())
+    for numbers, expected in (
+        ({"first_stage": 0.0}, z_scores(own)),
+        ({"first_stage": 1.0}, z_scores(values)),
+        ({"scale": 0.0}, z_scores(values)),
+    ):
+        assert list(point(BM25, LIKELIHOOD, **numbers).values()) == pytest.approx(expected)
+
+
 def test_scores_that_do_not_differ_have_no_standard_scores() -> None:
     assert z_scores([0.1 + 0.2, 0.3, 0.3]) == [0.0] * 3
     assert z_scores([]) == []
@@ -81,6 +104,55 @@ def test_scores_that_do_not_differ_have_no_standard_scores() -> None:
 def test_numbers_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(RearankError):
         make_method("pointwise", wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scale": 1.0, "first_stage": 0.5}, "expected `scale` or `first_stage`, found both"),
+        ({"scale": -1.0}, "expected `scale` to be 0 or more, found -1.0"),
+        ({"scale": float("inf")}, "expected `scale` to be 0 or more, found inf"),
+        ({"first_stage": 1.5}, "expected `first_stage` to be from 0 to 1, found 1.5"),
+        ({"first_stage": -0.1}, "expected `first_stage` to be from 0 to 1, found -0.1"),
+        ({"samples": 0}, "expected `samples` to be at least 1, found 0"),
+    ],
+)
+def test_what_is_wrong_with_a_mixture_is_said(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(RearankError) as caught:
+        make_method("pointwise", wrong)
+    assert caught.value.message == message
+    both = "both say how the first stage's scores are mixed in, each in its own way"
+    assert caught.value.hint == (both if len(wrong) > 1 else "")
+
+
+@pytest.mark.parametrize("wrong", [{"window": 0}, {"samples": 0}])
+def test_groups_that_cannot_work_are_refused(wrong: dict[str, int]) -> None:
+    ((name, number),) = wrong.items()
+    with pytest.raises(RearankError) as caught:
+        make_method("groups", wrong)
+    assert caught.value.message == f"expected `{name}` to be at least 1, found {number}"
+
+
+def test_samples_of_passages_are_told_apart() -> None:
+    stage = next(make_method("pointwise", {"samples": 2}).plan(BM25))
+    assert [(ask.doc_ids, ask.sample) for ask in stage.asks] == [
+        ((hit.doc_id,), sample) for sample in (0, 1) for hit in BM25
+    ]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_groups_are_drawn_anew_for_each_sample(shuffle: bool) -> None:
+    order = tuple(f"d{n}" for n in range(7))
+    hits = [Hit(doc_id, 0.0) for doc_id in order]
+    plan = make_method("groups", {"window": 3, "samples": 3, "shuffle": shuffle}).plan(hits)
+    drawn: dict[int, list[str]] = {}
+    for ask in next(plan).asks:
+        drawn.setdefault(ask.sample, []).extend(ask.doc_ids)
+    assert [tuple(drawn[sample]) for sample in range(3)] == [
+        shuffled(order, 0) if shuffle else order,
+        shuffled(order, 1),
+        shuffled(order, 2),
+    ]
 
 
 def test_groups_average_over_samples_and_ties_keep_the_first_stages_order() -> None:

@@ -13,9 +13,9 @@ def fail(servers: Servers, server: Server, clock: Clock) -> None:
 
 
 def test_the_least_loaded_server_is_asked() -> None:
-    servers = Servers(["http://a/", "http://b"], Clock())
+    servers = Servers(["http://BOX/", "http://b"], Clock())
     with servers.lend() as (first, _), servers.lend() as (second, _), servers.lend() as (third, _):
-        assert [first.url, second.url, third.url] == ["http://a", "http://b", "http://a"]
+        assert [first.url, second.url, third.url] == ["http://BOX", "http://b", "http://BOX"]
     assert [server.in_flight for server in servers.all] == [0, 0]
 
 
@@ -79,10 +79,12 @@ def test_one_line_when_a_server_is_given_up_and_one_when_it_is_back() -> None:
     fail(servers, server, clock)
     servers.answered(server)
     assert told == []  # a single failure is nothing to talk about
-    for _ in range(5):
+    for outage in range(1, 6):
         fail(servers, server, clock)
+        assert server.given_up is (outage > 1)
         clock.now = server.rests_until
     assert told == ["http://a: refused; asked less often until it answers"]
     servers.answered(server)
     servers.answered(server)
     assert told[1:] == ["http://a: answers again"]
+    assert server == Server("http://a")  # as if nothing had been

@@ -81,3 +81,31 @@ def test_there_is_always_a_slot_and_never_more_than_the_engine_takes(
     for length in lengths:
         answered(slots, length, 1)
     assert 1 <= slots() <= capacity
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["x" * 8000, (Message("system", "x" * 3000), Message("user", "x" * 5000))],
+    ids=["text", "chat"],
+)
+def test_the_first_request_alone_is_the_guess_whatever_its_form(
+    prompt: str | tuple[Message, ...],
+) -> None:
+    slots = Slots(Sized(kv_tokens=90_000), None)
+    slots.expect(Request(prompt, Sampling(2000)))
+    slots.expect(request(80, 20))
+    assert slots() == 30
+
+
+def test_a_few_answers_are_no_measure() -> None:
+    slots = Slots(Sized(kv_tokens=90_000), None)
+    slots.expect(request())
+    answered(slots, 0, 50)  # a server that does not count tells nothing
+    answered(slots, 1500, KNOWN_FROM - 1)
+    assert slots() == 30
+    slots.note(Completion("", "", "stop", 1500, 0))
+    assert slots() == 60
+
+
+def test_before_anything_is_known_the_engines_capacity_counts() -> None:
+    assert Slots(Sized(capacity=7, kv_tokens=90_000), None)() == 7

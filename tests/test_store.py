@@ -1,8 +1,11 @@
 import multiprocessing
 import re
+import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,6 +101,113 @@ def test_no_hint_costs_finished_answers(tmp_path: Path) -> None:
         hints.append(caught.value.hint)
     assert all("REARANK_CACHE_DIR" in hint for hint in hints)
     assert not any(re.search(r"\brm\b|remove|delete|clear", hint) for hint in hints)
+
+
+HINTS = {
+    sqlite3.SQLITE_BUSY: "another command is using it; wait for it, or use `cache=False`",
+    sqlite3.SQLITE_LOCKED: "another command is using it; wait for it, or use `cache=False`",
+    sqlite3.SQLITE_FULL: "make room there; nothing that is finished is lost, and the same command "
+    "goes on from there",
+    sqlite3.SQLITE_CORRUPT: "set REARANK_CACHE_DIR to another folder, or use `cache=False`; "
+    "sqlite3's .recover may save what is in the file",
+    sqlite3.SQLITE_READONLY: "set REARANK_CACHE_DIR to a folder that you may write to",
+    sqlite3.SQLITE_CANTOPEN: "set REARANK_CACHE_DIR to a folder that you may write to",
+    sqlite3.SQLITE_IOERR: "set REARANK_CACHE_DIR to another folder, or use `cache=False`",
+    None: "set REARANK_CACHE_DIR to another folder, or use `cache=False`",
+}
+
+
+@pytest.mark.parametrize(("code", "hint"), HINTS.items())
+def test_each_kind_of_failure_has_its_hint(tmp_path: Path, code: int | None, hint: str) -> None:
+    store = Store(tmp_path / "s")
+    error = sqlite3.OperationalError("it broke")
+    if code is not None:
+        error.sqlite_errorcode = code | 3 << 8  # what SQLite calls an extended code
+    with pytest.raises(EngineError) as caught, store._working("read"):
+        raise error
+    said = "it broke" if code != sqlite3.SQLITE_FULL else f"the disk of {tmp_path} is full"
+    assert caught.value.message == f"{tmp_path / 's'}: the cache cannot be read: {said}"
+    assert caught.value.hint == hint
+
+
+def test_an_input_output_error_on_a_full_disk_is_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "s")
+    for free, full in ((0, True), (64 * 1024 - 1, True), (64 * 1024, False)):
+        usage = {tmp_path: SimpleNamespace(free=free)}
+        monkeypatch.setattr(shutil, "disk_usage", usage.__getitem__)
+        with pytest.raises(EngineError) as caught, store._working("read"):
+            raise sqlite3.OperationalError("disk I/O error")
+        assert ("is full" in caught.value.message) is full
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path)
+    with pytest.raises(EngineError, match="disk I/O error"), store._working("read"):
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_what_a_server_told_of_a_model_is_kept_until_it_tells_otherwise(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    assert store.remembered("http://a", "m") == ""
+    store.remember("http://a", "m", "4096")
+    store.remember("http://a", "other", "1")
+    store.remember("http://b", "m", "2")
+    assert store.remembered("http://a", "m") == "4096"
+    seen = store._database.execute("SELECT seen FROM servers").fetchall()
+    store.remember("http://a", "m", "4096")  # nothing new: nothing is written
+    assert store._database.execute("SELECT seen FROM servers").fetchall() == seen
+    store.remember("http://a", "m", "8192")
+    store.close()
+    again = Store(tmp_path / "s")
+    told = [again.remembered(*which) for which in (("http://a", "m"), ("http://b", "m"))]
+    assert told == ["8192", "2"]
+
+
+def test_what_failed_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    store.close()
+    actions: dict[str, Callable[[], object]] = {
+        "read": lambda: store.get(b"key"),
+        "written": lambda: store.put(b"key", "m", ANSWER),
+        "cleared": store.clear,
+    }
+    for what, action in actions.items():
+        with pytest.raises(EngineError, match=f"the cache cannot be {what}: "):
+            action()
+    for read in (store.info, lambda: store.remembered("u", "m")):
+        with pytest.raises(EngineError, match="the cache cannot be read: "):
+            read()
+    writing = Store(tmp_path / "s")
+    writing._database.execute("PRAGMA query_only = ON")
+    with pytest.raises(EngineError, match="the cache cannot be written: "):
+        writing.remember("u", "m", "told")
+
+
+def test_clearing_gives_the_room_back_or_says_why_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "s")
+    for number in range(100):
+        store.put(f"{number}".encode(), "m", replace(ANSWER, text="x" * 5000))
+    whole = store.info()
+    assert (whole.path, whole.size > 500_000) == (tmp_path / "s", True)
+    reader = sqlite3.connect(tmp_path / "s", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM completions").fetchone()  # so the write-ahead log must stay
+    store._database.execute("PRAGMA busy_timeout = 10")
+    assert store.clear() == 100
+    reader.close()
+    store.put(b"key", "m", ANSWER)
+    assert store.clear() == 1
+    assert store.info().size < 100_000
+    store._database.set_authorizer(
+        lambda action, *rest: (
+            sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_PRAGMA else sqlite3.SQLITE_OK
+        )
+    )
+    caplog.set_level("INFO")
+    store.clear()
+    assert f"{tmp_path / 's'}: the file keeps its size for now: " in caplog.text
 
 
 def fill_first(path: Path, worker: int) -> None:

@@ -1,4 +1,5 @@
 import gzip
+import io
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,67 @@ def test_a_tag_is_one_word(tmp_path: Path) -> None:
 )
 def test_judgements_in_both_forms(tmp_path: Path, text: str, expected: list[Qrel]) -> None:
     assert read_qrels(file(tmp_path, text)) == expected
+
+
+QRELS_FORMS = (
+    "expected 4 columns (query_id 0 doc_id relevance) or 3 separated by tabs "
+    "(query-id corpus-id score), found "
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("q1 0 a 1\n\nq1 0 b\n", f":3: {QRELS_FORMS}3"),
+        ("query-id\tcorpus-id\tscore\nq1\ta\n", f":2: {QRELS_FORMS}2"),
+        ("q1\n", f":1: {QRELS_FORMS}1"),
+        ("q1 0 a high\n", ":1: expected a whole number as relevance, found 'high'"),
+        ("q1 0 a 1.5\n", ":1: expected a whole number as relevance, found '1.5'"),
+        ("q1\ta b\tyes\n", ":1: expected a whole number as relevance, found 'yes'"),
+        ("q1 0 a 1\nquery-id\tcorpus-id\tscore\n", ":2: expected a whole number as relevance"),
+        (" \n", ": expected relevance judgements, found no lines"),
+    ],
+)
+def test_bad_judgements_are_refused_with_their_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(RearankError) as caught:
+        read_qrels(path)
+    assert caught.value.message.startswith(f"{path}{message}")
+    none = "found no lines" in message
+    assert caught.value.hint == ("a line is: query_id 0 doc_id relevance" if none else "")
+
+
+def test_hints_about_a_run_say_what_may_have_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hint(source: Path | str) -> str:
+        with pytest.raises(RearankError) as caught:
+            read_run(source)
+        return caught.value.hint
+
+    assert hint(file(tmp_path, "")) == "a line is: query_id Q0 doc_id rank score tag"
+    twice = file(tmp_path, "q Q0 a 1 2 t\nq Q0 a 2 1 t\n")
+    assert hint(twice) == "a run names each document once per query; remove one of the two lines"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    piped = "the command in front of the pipe may have failed: see what it said"
+    assert hint("-") == piped
+
+
+def test_a_tag_that_is_no_word_is_shown(tmp_path: Path) -> None:
+    for tag in ("two words", "", "a\tb"):
+        with pytest.raises(RearankError) as caught:
+            write_run(tmp_path / "a.trec", Run({}, {}, tag))
+        assert caught.value.message == f"expected a run tag without spaces, found {tag!r}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_doc_ids_with_spaces_in_judgements_separated_by_tabs(tmp_path: Path) -> None:
+    assert read_qrels(file(tmp_path, "q1\ta b\t2\n")) == [Qrel("q1", "a b", 2)]
+    assert read_qrels(file(tmp_path, "q1\t0\ta b\t2\n")) == [Qrel("q1", "a b", 2)]
+    header = "Query-ID  corpus-id score\nq1 0 a 1\n"
+    assert read_qrels(file(tmp_path, header)) == [Qrel("q1", "a", 1)]
 
 
 def test_queries_in_both_forms(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
@@ -91,7 +92,7 @@ def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: 
     for query_id, hits in by_query.items():
         order = sorted(hits, key=lambda doc_id: (-hits[doc_id][0], hits[doc_id][1]))
         ranks = [hits[doc_id][1] for doc_id in order]
-        if any(above > below for above, below in zip(ranks, ranks[1:], strict=False)):
+        if any(above > below for above, below in pairwise(ranks)):
             contradicting.append(query_id)
         rankings[query_id] = tuple(order)
         scores[query_id] = tuple(hits[doc_id][0] for doc_id in order)

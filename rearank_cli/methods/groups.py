@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import ClassVar
 
@@ -53,7 +54,7 @@ class Groups:
             order = shuffled(order, sample)
         count = ceil(len(order) / self.window)
         cuts = [len(order) * part // count for part in range(count + 1)]
-        return [order[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
+        return [order[start:stop] for start, stop in pairwise(cuts)]
 
     def calls(self, hits: int) -> int:
         """Return the number of groups in all samples."""

@@ -1,6 +1,7 @@
 """From scores to a ranking, and how a model's scores are mixed with those of the first stage."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -50,14 +51,14 @@ def by_score(hits: Sequence[Hit], scores: Mapping[str, float]) -> Ranking:
 def mixed(
     hits: Sequence[Hit], scores: Mapping[str, float], mixture: Mixture
 ) -> Mapping[str, float]:
-    """Return the scores of all hits mixed with those of the first stage."""
+    """Return the scores of all hits, of which there are some, mixed with the first stage's."""
     if mixture.scale is None and mixture.first_stage is None:
         return scores
     order = ids(hits)
     first = z_scores(first_stage(hits))
     values = [scores[doc_id] for doc_id in order]
     if mixture.scale is not None:
-        mean = sum(values) / len(values) if values else 0.0
+        mean = sum(values) / len(values)
         made = [z + mixture.scale * (v - mean) for z, v in zip(first, values, strict=True)]
     else:
         weight = mixture.first_stage or 0.0
@@ -74,7 +75,7 @@ def first_stage(hits: Sequence[Hit]) -> list[float]:
     has lost its scores is still mixed as one that has them would be, nearly.
     """
     scores = [hit.score for hit in hits]
-    steps = {round(a - b, 6) for a, b in zip(scores, scores[1:], strict=False)}
+    steps = {round(a - b, 6) for a, b in pairwise(scores)}
     even = len(steps) == 1 and steps != {0.0}
     if even and len(scores) >= EVEN_FROM:
         return [-log(rank) for rank in range(1, len(scores) + 1)]

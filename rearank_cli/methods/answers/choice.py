@@ -4,7 +4,7 @@ import re
 
 from rearank_cli.methods.answers import letters
 from rearank_cli.methods.answers.form import LETTERS, Form
-from rearank_cli.methods.answers.reading import Reading, readings
+from rearank_cli.methods.answers.reading import first_told
 from rearank_cli.methods.answers.shapes import identifiers
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws
@@ -27,7 +27,9 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     count = len(ask.doc_ids)
     cut = completion.finish_reason == "length"
     unfinished = cut and form.thinks and not completion.reasoning
-    reading, chosen = _chosen(completion.text, count, form, unfinished)
+    reading, chosen = first_told(
+        completion.text, unfinished, lambda reading: _named(reading.answer, count, form)
+    )
     known = chosen is not None and 1 <= chosen <= count
     flaws = Flaws(
         unknown=(chosen,) if chosen is not None and not known else (),
@@ -41,27 +43,16 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     return Answer(ranking, {}, flaws, completion.reasoning or reading.reasoning, reading.answer)
 
 
-def _chosen(text: str, count: int, form: Form, unfinished: bool) -> tuple[Reading, int | None]:
-    """Return the first reading that names a passage, and its number; else the first reading."""
-    first: Reading | None = None
-    for reading in readings(text, unfinished):
-        first = first or reading
-        found = _named(reading, count, form)
-        if found is not None:
-            return reading, found
-    assert first, "every text has a reading"
-    return first, None
-
-
-def _named(reading: Reading, count: int, form: Form) -> int | None:
-    bare = _BARE.fullmatch(reading.answer)
-    names = [bare[1]] if bare else _BRACKETED.findall(reading.answer)
+def _named(answer: str, count: int, form: Form) -> int | None:
+    """Return the number of the passage that an answer names."""
+    bare = _BARE.fullmatch(answer)
+    names = [bare[1]] if bare else _BRACKETED.findall(answer)
     numbers = {number for name in names if (number := _number(name, form)) is not None}
     if len(numbers) == 1:
         return numbers.pop()
     if form.letters or not numbers:
         return None
-    return next(iter(identifiers(reading.answer, count, tagged=False)), None)
+    return next(iter(identifiers(answer, count, tagged=False)), None)
 
 
 def _number(name: str, form: Form) -> int | None:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from math import exp, isfinite
+from math import exp, inf, isfinite
 
 from rearank_cli.methods.answers.form import Form, numeric
-from rearank_cli.methods.answers.reading import Reading, readings
+from rearank_cli.methods.answers.reading import first_told
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws
 
@@ -17,19 +17,22 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     (R. Nogueira et al., arXiv 2003.06713); with numbers, their expected value. From text: 1 for
     the word for yes and 0 for no, or the number itself; anything else is no answer.
     """
+    reasoning, text, truncated = completion.reasoning, completion.text.strip(), False
     if form.logprobs:
         score = expected(completion.choices, form.words)
-        flaws = Flaws(no_answer=score is None)
-        reading = Reading(completion.reasoning, completion.text.strip(), False, False)
     else:
         cut = completion.finish_reason == "length"
-        reading, score = _said(
-            completion.text, form, cut and form.thinks and not completion.reasoning
+        values = {word.strip().lower(): value for word, value in _values(form.words).items()}
+        reading, score = first_told(
+            completion.text,
+            cut and form.thinks and not completion.reasoning,
+            lambda reading: _said(reading.answer, values),
         )
-        flaws = Flaws(truncated=cut and not reading.complete, no_answer=score is None)
+        reasoning, text = reasoning or reading.reasoning, reading.answer
+        truncated = cut and not reading.complete
+    flaws = Flaws(truncated=truncated, no_answer=score is None)
     scores = {} if score is None else {ask.doc_ids[0]: score}
-    reasoning = completion.reasoning or reading.reasoning
-    return Answer(ask.doc_ids, scores, flaws, reasoning, reading.answer)
+    return Answer(ask.doc_ids, scores, flaws, reasoning, text)
 
 
 def expected(choices: Mapping[str, float], words: tuple[str, ...]) -> float | None:
@@ -37,7 +40,7 @@ def expected(choices: Mapping[str, float], words: tuple[str, ...]) -> float | No
 
     Words of which the engine tells nothing count as impossible.
     """
-    known = {word: choices[word] for word in words if isfinite(choices.get(word, float("-inf")))}
+    known = {word: choices[word] for word in words if isfinite(choices.get(word, -inf))}
     if not known:
         return None
     most = max(known.values())
@@ -49,16 +52,9 @@ def expected(choices: Mapping[str, float], words: tuple[str, ...]) -> float | No
 def _values(words: tuple[str, ...]) -> dict[str, float]:
     if numeric(words):
         return {word: float(word) for word in words}
-    return dict(zip(words, (1.0, 0.0), strict=True))
+    yes, no = words
+    return {yes: 1.0, no: 0.0}
 
 
-def _said(text: str, form: Form, unfinished: bool) -> tuple[Reading, float | None]:
-    values = {word.strip().lower(): value for word, value in _values(form.words).items()}
-    first: Reading | None = None
-    for reading in readings(text, unfinished):
-        first = first or reading
-        word = re.sub(r"^\W+|\W+$", "", reading.answer).lower()
-        if word in values:
-            return reading, values[word]
-    assert first, "every text has a reading"
-    return first, None
+def _said(answer: str, values: Mapping[str, float]) -> float | None:
+    return values.get(re.sub(r"^\W+|\W+$", "", answer).lower())

@@ -4,7 +4,7 @@ R. Gangi Reddy et al.: "FIRST: Faster Improved Listwise Reranking with Single To
 (arXiv 2406.15657, 2024).
 """
 
-from math import isfinite
+from math import inf, isfinite
 
 from rearank_cli.methods.answers.form import Form
 from rearank_cli.methods.base import Answer, Ask
@@ -20,7 +20,7 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     scores = {
         doc_id: score
         for name, doc_id in named.items()
-        if isfinite(score := completion.choices.get(name, float("-inf")))
+        if isfinite(score := completion.choices.get(name, -inf))
     }
     ranked = sorted(scores, key=lambda doc_id: -scores[doc_id])
     lost = [doc_id for doc_id in ask.doc_ids if doc_id not in scores]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rearank_cli.methods.answers.form import Form
-from rearank_cli.methods.answers.reading import Reading, readings
+from rearank_cli.methods.answers.reading import first_told
 from rearank_cli.methods.answers.shapes import identifiers
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws
@@ -30,7 +30,12 @@ def parse(text: str, count: int, *, cut: bool = False, thinks: bool = False) -> 
     order, each the first time; unknown ones are dropped and missing ones follow in their old
     order. What was wrong is in `flaws`.
     """
-    reading, found = _first_order(text, count, cut and thinks)
+    reading, told = first_told(
+        text,
+        cut and thinks,
+        lambda reading: identifiers(reading.answer, count, tagged=reading.tagged) or None,
+    )
+    found = told or []
     order = list(dict.fromkeys(number for number in found if 1 <= number <= count))
     known = set(order)
     missing = [number for number in range(1, count + 1) if number not in known]
@@ -47,18 +52,6 @@ def parse(text: str, count: int, *, cut: bool = False, thinks: bool = False) -> 
         answer=reading.answer,
         flaws=flaws,
     )
-
-
-def _first_order(text: str, count: int, unfinished: bool) -> tuple[Reading, list[int]]:
-    """Return the first reading that holds an order; without one, the first reading."""
-    first: Reading | None = None
-    for reading in readings(text, unfinished):
-        first = first or reading
-        found = identifiers(reading.answer, count, tagged=reading.tagged)
-        if found:
-            return reading, found
-    assert first, "every text has a reading"
-    return first, []
 
 
 def _repeated(found: Iterable[int], count: int) -> tuple[int, ...]:

@@ -1,8 +1,10 @@
 """The parts of what a model wrote: its reasoning, and where an answer may stand."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
@@ -18,6 +20,21 @@ class Reading(NamedTuple):
     answer: str
     tagged: bool
     complete: bool
+
+
+def first_told(
+    text: str, unfinished: bool, find: Callable[[Reading], T | None]
+) -> tuple[Reading, T | None]:
+    """Return the first reading in which something is found, and that; else the first reading.
+
+    `unfinished` says that the text ends within reasoning, unless an end of it stands there.
+    """
+    every = list(readings(text, unfinished))
+    for reading in every:
+        found = find(reading)
+        if found is not None:
+            return reading, found
+    return every[0], None
 
 
 def readings(text: str, unfinished: bool) -> Iterator[Reading]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from rearank_cli.methods.answers.form import LETTERS, Form
-from rearank_cli.methods.answers.reading import Reading, readings
+from rearank_cli.methods.answers.reading import first_told
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws
 
@@ -29,8 +29,11 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     """
     cut = completion.finish_reason == "length"
     unfinished = cut and form.thinks and not completion.reasoning
-    reading, pairs = _first(completion.text, len(ask.doc_ids), form, unfinished)
     count = len(ask.doc_ids)
+    reading, found = first_told(
+        completion.text, unfinished, lambda reading: _pairs(reading.answer, count, form) or None
+    )
+    pairs = found or ()
     known: dict[int, float] = {}
     repeated, unknown = [], []
     for number, score in pairs:
@@ -52,17 +55,6 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
     )
     ranking = tuple(ask.doc_ids[number - 1] for number in [*ranked, *missing])
     return Answer(ranking, scores, flaws, completion.reasoning or reading.reasoning, reading.answer)
-
-
-def _first(text: str, count: int, form: Form, unfinished: bool) -> tuple[Reading, Pairs]:
-    first: Reading | None = None
-    for reading in readings(text, unfinished):
-        first = first or reading
-        pairs = _pairs(reading.answer, count, form)
-        if pairs:
-            return reading, pairs
-    assert first, "every text has a reading"
-    return first, ()
 
 
 def _pairs(answer: str, count: int, form: Form) -> Pairs:

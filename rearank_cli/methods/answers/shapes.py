@@ -15,6 +15,7 @@ count where a chain or list consists of them. Numbers that are values for identi
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from rearank_cli.methods.answers.lexing import Line, Token, json_order, lines_of, plain
@@ -52,7 +53,8 @@ def identifiers(answer: str, count: int, *, tagged: bool) -> list[int]:
         return from_json
     text = plain(answer)
     lines = list(lines_of(text))
-    explicit = sorted([*_chains(lines), *_numbered(lines), *_listed(lines, count)])
+    explicit = [*_chains(lines), *_numbered(lines), *_listed(lines, count)]
+    explicit.sort(key=lambda group: group.line)  # within a line they stay as they stand there
     found = _joined(explicit, count) or _joined(list(_told(lines)), count)
     found = found or _joined(list(_said(lines, count)), count)
     return found or (_mentioned(text) if tagged else [])
@@ -145,7 +147,7 @@ def _items(line: Line) -> tuple[list[Token], bool]:
     labelled = bool(colons)
     if labelled:
         label, tokens = tokens[: colons[0]], tokens[colons[0] + 1 :]
-        words = " ".join(token.text for token in label if token.kind == "word")
+        words = " ".join(token.text for token in label if token.kind in ("word", "and"))
         if not words or _SCORES.search(words) or any(token.kind == "id" for token in label):
             return [], True
     items = [token for token in tokens if token.ids]
@@ -209,7 +211,7 @@ def _valued(tokens: Sequence[Token]) -> bool:
 
 def _rising(lines: Sequence[Line]) -> bool:
     scores = [line.score for line in lines if line.score is not None]
-    return any(later > earlier for earlier, later in zip(scores, scores[1:], strict=False))
+    return any(later > earlier for earlier, later in pairwise(scores))
 
 
 def _walks(ids: Sequence[int]) -> bool:
