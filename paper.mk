@@ -3,10 +3,8 @@
 # Every run is built from the one before it (retrieve, rerank, eval), and what is there already is
 # not built again; an interrupted reranking goes on where it stopped, from the cache. Options:
 #   PAPER_RERANK='--model smollm2-135m'    options for rearank rerank; the default model is the
-#                                          paper's on a GPU, the embedded one elsewhere; the prompt
-#                                          is our own wording; --prompt FILE.toml asks with the
-#                                          one that the model was trained on, once you have
-#                                          written it down (docs/reranking.md)
+#                                          paper's on a GPU, asked in the words that it was trained
+#                                          on (docs/reranking.md), the embedded one elsewhere
 #   PAPER_EVAL='--judged-queries-only'     options for rearank eval
 #   PAPER_DL='dl19'                        some of the collections only
 #   PAPER_RUNS=runs/small                  another folder, for another model

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,14 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "REARANK_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
 
 
-def rearank(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in `folder` to its end."""
+def rearank(
+    folder: Path, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder` to its end; `env` is added to the environment."""
     return subprocess.run(
         [sys.executable, "-m", "rearank_cli", *arguments],
         cwd=folder,
-        env=environment(folder),
+        env={**environment(folder), **(env or {})},
         input=stdin,
         capture_output=True,
         text=True,

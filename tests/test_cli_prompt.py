@@ -4,6 +4,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+import hub_server
 import pytest
 from command import FILES, Numbers, rearank, served
 from llm_server import serving
@@ -96,10 +97,28 @@ def test_a_server_cannot_cut_at_tokens(folder: Path) -> None:
     assert "--passage-tokens needs a model in this process" in done.stderr
 
 
+def test_a_server_that_calls_its_model_by_its_hub_id_has_the_hubs_tokenizer(folder: Path) -> None:
+    (folder / "own.toml").write_text(
+        'answer = "order"\npassage_tokens = 6\n[[messages]]\nrole = "user"\n'
+        'content = "{% for passage in passages %}<{{ passage }}>{% endfor %}"\n'
+    )
+    options = ("--base-url", "http://127.0.0.1:9/v1", "--model", "some/model", "--window", "2")
+    files = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
+    with hub_server.serving(files) as hub:
+        env = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "home")}
+        command = ("recipe", "render", "run.trec", *FILES, "--recipe", "own.toml", *options)
+        done = rearank(folder, *command, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "<passag><passag>" in done.stdout  # a token is a byte
+
+
 def test_a_known_model_says_which_prompt_was_made_for_it(folder: Path) -> None:
     options = ("--model", "le723z/Rearank-7B", "--prompt", "rankgpt", "--base-url", "http://x/v1")
     done = rearank(folder, "rerank", "run.trec", *FILES, *options, "--dry-run")
-    assert "note: the recipe rearank was made for le723z/Rearank-7B" in done.stderr
+    assert (
+        "note: a published prompt was made for le723z/Rearank-7B; "
+        "--recipe le723z/Rearank-7B chooses it" in done.stderr
+    )
 
 
 SERVED = ("--base-url", "http://127.0.0.1:9/v1", "--model", "scripted")

@@ -51,6 +51,7 @@ def test_only_our_collections_are_averaged(tmp_path: Path) -> None:
         ("rearank", "Ours of dl19: asked with the prompt rearank.", True),
         ("qwen3", "Ours of dl19: asked with the prompt qwen3.", True),
         ("original.toml", "Ours of dl19: asked with original.toml.", False),
+        ("le723z/Rearank-7B", "Ours of dl19: asked with le723z/Rearank-7B.", False),
         ("", "Ours of dl19: asked with a prompt that no trace tells.", False),
     ],
 )

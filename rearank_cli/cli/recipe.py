@@ -16,6 +16,7 @@ Examples:
 _SHOW = """\b
 Examples:
   rearank recipe show letters > mine.toml
+  rearank recipe show le723z/Rearank-7B
 """
 _CHECK = """\b
 Examples:
@@ -32,7 +33,12 @@ Examples:
   rearank recipe import rank_zephyr_template.yaml -o zephyr.toml
   rearank recipe import rank_llm:rank_zephyr -o zephyr.toml
 """
-Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A recipe's name or TOML file.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE", help="A recipe's name or TOML file, or a published model's id."
+    ),
+]
 
 app = typer.Typer(
     help="Show how models are asked, and check recipes of your own.",
@@ -48,23 +54,57 @@ def group() -> None:
 
 @app.command("list", epilog=_LIST)
 def names() -> None:
-    """List the recipes that come with the program: method, answer, what the engine must tell."""
-    from rearank_cli.formats.files import STDIO, write_text
-    from rearank_cli.methods.answers import KINDS
-    from rearank_cli.recipes.loading import load_recipe, recipe_names
-    from rearank_cli.reranking.asking import form_of
+    """List the recipes that come with the program: method, answer, what the engine must tell.
 
-    rows = [("recipe", "method", "answer", "needs", "what for")]
-    for name in recipe_names():
-        recipe = load_recipe(name)
-        needs = {"choices": "logprobs", "continuation": "prompt logprobs", "": "text"}
-        told = needs[KINDS[recipe.kind].needs(form_of(recipe))]
-        rows.append((name, recipe.method, recipe.kind, told, recipe.description))
+    Below them are published models, whose own prompts are fetched on first use.
+    """
+    from rearank_cli.formats.files import STDIO, write_text
+
+    rows = [("recipe", "method", "answer", "needs", "what for"), *_shipped(), *_originals()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     with write_text(STDIO) as out:
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
             out.write("  ".join([*cells, row[4]]) + "\n")
+
+
+_NEEDS = {"choices": "logprobs", "continuation": "prompt logprobs", "": "text"}
+_Rows = list[tuple[str, str, str, str, str]]
+
+
+def _shipped() -> _Rows:
+    from rearank_cli.methods.answers import KINDS
+    from rearank_cli.recipes.loading import load_recipe, recipe_names
+    from rearank_cli.reranking.asking import form_of
+
+    recipes = [load_recipe(name) for name in recipe_names()]
+    return [
+        (
+            each.name,
+            each.method,
+            each.kind,
+            _NEEDS[KINDS[each.kind].needs(form_of(each))],
+            each.description,
+        )
+        for each in recipes
+    ]
+
+
+def _originals() -> _Rows:
+    from rearank_cli.methods.answers import KINDS, Form
+    from rearank_cli.recipes.originals import catalogue
+
+    return [
+        (
+            model,
+            str(each.recipe["method"]),
+            str(each.recipe["answer"]),
+            _NEEDS[KINDS[each.recipe["answer"]].needs(Form())],
+            f"{each.description} ({each.repository}{', here' * each.place.is_file()})",
+        )
+        for each in catalogue()
+        for model in each.models
+    ]
 
 
 @app.command("show", epilog=_SHOW)
@@ -105,11 +145,16 @@ def render(
         typer.Option(metavar="ID", help="Query id.", show_default="the run's first"),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--recipe", "--prompt", "--profile", metavar="NAME|FILE", help="The recipe to ask with."
+            "--recipe",
+            "--prompt",
+            "--profile",
+            metavar="NAME|FILE",
+            help="The recipe to ask with.",
+            show_default="the one for --model, else rearank",
         ),
-    ] = "rearank",
+    ] = None,
     start: Annotated[int, typer.Option("--from", min=1, help="First rank of the window.")] = 1,
     window: Annotated[
         int | None,
@@ -136,14 +181,15 @@ def render(
     from rearank_cli.formats.files import STDIO, display_name, write_text
     from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
-    from rearank_cli.recipes.loading import load_recipe
+    from rearank_cli.recipes.choosing import choose_recipe
     from rearank_cli.recipes.text import Cleaner
     from rearank_cli.records import Run
     from rearank_cli.reranking.candidates import candidates
     from rearank_cli.reranking.cutting import prepared
     from rearank_cli.reranking.reranker import method_for
 
-    chosen = load_recipe(recipe).changed(passage_chars=passage_chars)
+    chosen, _ = choose_recipe(recipe, model or "")
+    chosen = chosen.changed(passage_chars=passage_chars)
     size = window or method_for(chosen, None, None).window
     run = read_run(source)
     name = query or next(iter(run.rankings))

@@ -406,7 +406,13 @@ def tell_recipe(reranker: "Reranker") -> None:
     if reranker.why.startswith("made for"):
         note(f"recipe: {recipe.name}, {reranker.why}; --recipe chooses another")
     elif other:
-        note(f"note: the recipe {other} was made for {model}; --recipe {other} chooses it")
+        note(f"note: {_made(other)} was made for {model}; --recipe {other} chooses it")
+
+
+def _made(recipe: str) -> str:
+    from rearank_cli.recipes.originals import find_original
+
+    return "a published prompt" if find_original(recipe) else f"the recipe {recipe}"
 
 
 def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str | None) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,20 @@ def _longest(config: Mapping[str, Any]) -> int:
 def token_cutter(model: Model, tokens: int) -> Callable[[str], str]:
     """Return a function that cuts texts at so many tokens of a model.
 
-    Raises `RearankError` for a model on a server, which does not tell its tokenizer.
+    A server does not tell its tokenizer; for a model that has its id on the hub there, it is the
+    hub's. Raises `RearankError` where none can be had.
     """
-    if not model.location:
+    hint = "`passage_words` and `passage_chars` cut without a tokenizer"
+    if not model.location and "/" not in model.name:
         raise RearankError(
-            "`passage_tokens` needs a model in this process; a server does not tell its tokens",
-            hint="`passage_chars` cuts at characters",
+            "`passage_tokens` needs a model in this process, or one on a server by its hub id; a "
+            "server does not tell its tokens",
+            hint,
         )
-    tokenizer = PromptTokens(model)
+    try:
+        tokenizer = PromptTokens(replace(model, location=model.location or model.name))
+    except RearankError as error:
+        raise RearankError(
+            f"`passage_tokens` needs the tokenizer of {model.name}: {error.message}", hint
+        ) from error
     return lambda text: tokenizer.cut(text, tokens)

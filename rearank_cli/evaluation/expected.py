@@ -25,6 +25,7 @@ from typing import Any
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.measures import parse_measures
 from rearank_cli.formats.files import read_lines
+from rearank_cli.recipes.originals import find_original
 
 TABLES = ("table1", "table2")
 MEASURE = "nDCG@10"
@@ -83,9 +84,10 @@ def _data(name: str) -> str:
 
 
 def expectations(name: str) -> tuple[Expectation, ...]:
-    """Return what a TOML file expects, or a model of the paper's tables, or a recipe by name.
+    """Return what a TOML file expects, or a published model, or a recipe by name.
 
-    A recipe is a TOML file too: its `expected` is read. Raises `RearankError` for a name that
+    A model is one of the paper's tables, or an original by its exact id. A recipe is a TOML file
+    too: its `expected` is read. Raises `RearankError` for a name that
     there is not, or a file that expects nothing.
     """
     if name.endswith(".toml"):
@@ -93,6 +95,11 @@ def expectations(name: str) -> tuple[Expectation, ...]:
     models = {model.lower(): model for table in TABLES for model in paper_table(table).rows}
     if name.lower() in models:
         return tuple(_of_paper(models[name.lower()]))
+    original = find_original(name)
+    if original and original[1].expected:
+        source = {"source": original[1].description}
+        entries = enumerate(original[1].expected, 1)
+        return tuple(_entry(f"{name}: expected {n}", each, source) for n, each in entries)
     recipes = files("rearank_cli").joinpath("recipes")
     if re.fullmatch(r"[\w.-]+", name) and (place := recipes.joinpath(f"{name}.toml")).is_file():
         return _of_toml(f"recipe {name}", place.read_text("utf-8"))

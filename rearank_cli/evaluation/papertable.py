@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rearank_cli.evaluation.expected import MEASURE, paper_table
 from rearank_cli.formats.files import STDIO, write_text
+from rearank_cli.recipes.originals import find_original
 
 # The paper's line that our run is to be held against, by the end of our run's name.
 BESIDE = {"bm25": "BM25", "rearank": "REARANK-7B"}
 OWN_WORDING = """\
 Its wording is our own, not the one that REARANK-7B was trained on, and the paper's figures are with
-that one. To ask with the original, write it down as docs/reranking.md says ("The model's own
-wording") and give PAPER_RERANK='--prompt FILE.toml' and another PAPER_RUNS."""
+that one. To ask with the original, see docs/reranking.md ("The model's own wording"), and give
+PAPER_RERANK='--recipe le723z/Rearank-7B' and another PAPER_RUNS."""
 
 Table = Mapping[str, Mapping[str, str]]
 
@@ -77,13 +78,14 @@ def prompt(path: Path) -> str:
 def wording(paths: Sequence[Path]) -> Iterator[str]:
     """Yield what a reader must know of the prompts before comparing our figures with the paper's.
 
-    A prompt of its own is a TOML file; one that comes with the program is in our words.
+    A prompt of its own is a TOML file, or that of a published model, called by its id; one that
+    comes with the program is in our words.
     """
     asked: dict[str, list[str]] = {}
     for path in paths:
         asked.setdefault(prompt(path), []).append(path.stem)
     for name, sets in asked.items():
-        if name.endswith(".toml"):
+        if name.endswith(".toml") or find_original(name):
             yield f"Ours of {', '.join(sets)}: asked with {name}."
             continue
         said = f"the prompt {name}" if name else "a prompt that no trace tells"

@@ -21,15 +21,21 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Download:
-    """A file on the network: where it is, how many bytes it has, and their MD5."""
+    """A file on the network: where it is, how many bytes it has, and their MD5 or SHA-256.
+
+    Every address is tried so many `tries`, each at most `timeout` seconds without a byte.
+    """
 
     urls: Sequence[str]
     size: int
-    md5: str
+    md5: str = ""
+    sha256: str = ""
+    tries: int = TRIES
+    timeout: float = TIMEOUT
 
 
 def fetch(download: Download, target: Path) -> None:
-    """Bring a file to `target`, continuing an earlier attempt; return when its MD5 is right.
+    """Bring a file to `target`, continuing an earlier attempt; return when its digest is right.
 
     The bytes so far are kept in `<target>.part`. A file that is already at `target` is checked
     and kept. Raises `RearankError` when no address delivers, saying how to do it by hand.
@@ -43,9 +49,9 @@ def fetch(download: Download, target: Path) -> None:
     failures = []
     with progress(f"downloading {target.name}", "bytes", download.size) as advance:
         advance(have)
-        for url in [url for url in download.urls for _ in range(TRIES)]:
+        for url in [url for url in download.urls for _ in range(download.tries)]:
             try:
-                _continue(url, part, advance)
+                _continue(url, part, advance, download.timeout)
             except (OSError, http.client.HTTPException) as error:
                 failures.append(f"{url}: {_why(error)}")
                 continue
@@ -69,14 +75,14 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _continue(url: str, part: Path, advance: Callable[[int], None]) -> None:
+def _continue(url: str, part: Path, advance: Callable[[int], None], timeout: float) -> None:
     """Append the rest of a file to what is there, or start again where that is not possible."""
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "rearank"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
             resumed = have > 0 and answer.status == 206
             if not resumed:
                 advance(-have)
@@ -101,16 +107,17 @@ def _copy(
 
 
 def _verify(path: Path, download: Download) -> None:
-    """Raise `RearankError` and remove the file unless its MD5 is the expected one."""
-    digest = hashlib.md5(usedforsecurity=False)
+    """Raise `RearankError` and remove the file unless its digest is the expected one."""
+    name, expected = ("SHA-256", download.sha256) if download.sha256 else ("MD5", download.md5)
+    digest = hashlib.sha256() if download.sha256 else hashlib.md5(usedforsecurity=False)
     with path.open("rb") as handle:
         while block := handle.read(BLOCK):
             digest.update(block)
-    if digest.hexdigest() != download.md5:
+    if digest.hexdigest() != expected:
         size = path.stat().st_size
         path.unlink()
         raise RearankError(
-            f"{path}: expected MD5 {download.md5}, found {digest.hexdigest()} "
+            f"{path}: expected {name} {expected}, found {digest.hexdigest()} "
             f"({size} of {download.size} bytes); the file was removed",
             hint="run the command again to download it anew",
         )

@@ -62,29 +62,35 @@ _AS_THEY_ARE = (
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the program."""
     folder = files("rearank_cli").joinpath("recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    names = {entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    return sorted(names - {"originals"})  # a catalogue of others
 
 
 def recipe_text(name: str) -> str:
-    """Return the text of a recipe by its name, or of a TOML file.
+    """Return the text of a recipe by its name, of a TOML file, or the original of a model by id.
 
-    Raises `RearankError` for a name that there is not.
+    Raises `RearankError` for a name that there is not, and an original that cannot be had.
     """
+    from rearank_cli.recipes.originals import find_original
+
     if name in recipe_names():
         return files("rearank_cli").joinpath("recipes", f"{name}.toml").read_text("utf-8")
     if name.endswith(".toml"):
         return "\n".join(line for _, line in read_lines(name))
+    if found := find_original(name):
+        return found[1].text(found[0])
     near = get_close_matches(name, recipe_names(), 1)
     raise RearankError(
         f"expected a recipe, found {name!r}",
         hint=(f"did you mean {near[0]}? " if near else "")
-        + f"there are {', '.join(recipe_names())}, or a .toml file",
+        + f"there are {', '.join(recipe_names())}, a .toml file, or a published model's id "
+        "(rearank recipe list)",
     )
 
 
 @lru_cache
 def load_recipe(name: str) -> Recipe:
-    """Load a recipe by its name or from a TOML file.
+    """Load a recipe by its name, from a TOML file, or a published model's by its id.
 
     Raises `RearankError` for a name that there is not, or a file that is no recipe.
     """

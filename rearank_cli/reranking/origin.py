@@ -35,6 +35,7 @@ def provenance(
         "recipe": settings.recipe.name,
         "recipe_sha256": settings.recipe.digest,
         "recipe_chosen": why,
+        "recipe_source": settings.recipe.source,
         "settings": {
             "depth": settings.depth,
             "passes": settings.passes,

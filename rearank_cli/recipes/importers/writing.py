@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from string import Formatter
 from typing import Any
 
 from rearank_cli.errors import RearankError
+from rearank_cli.recipes.recipe import CUTS
 
 _OPENING = re.compile(r"\{(?=[{%#])")
 
@@ -51,9 +53,9 @@ def from_format(name: str, text: str, fields: Mapping[str, str]) -> str:
 
 
 def recipe_toml(about: Mapping[str, Any], turns: Turns) -> str:
-    """Return a recipe's file. Messages keep their white space."""
+    """Return a recipe's file. Messages keep their white space unless `about` says otherwise."""
     lines = [f"{key} = {_value(value)}" for key, value in about.items()]
-    lines.append("strip = false")
+    lines += ["strip = false"] * ("strip" not in about)
     for role, content, per_passage in turns:
         lines += ["", "[[messages]]", f"role = {_value(role)}"]
         lines += ["per_passage = true"] * per_passage
@@ -61,6 +63,22 @@ def recipe_toml(about: Mapping[str, Any], turns: Turns) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_fields(text: str, fields: Mapping[str, Any]) -> str:
+    """Return a recipe's file with some fields said otherwise; a cut takes the place of a cut."""
+    about = tomllib.loads(text)
+    turns = [
+        (each["role"], each["content"], each.get("per_passage", False))
+        for each in about.pop("messages", [])
+    ]
+    if set(CUTS) & set(fields):
+        about = {key: value for key, value in about.items() if key not in CUTS}
+    return recipe_toml({**about, "strip": about.get("strip", True), **fields}, turns)
+
+
 def _value(value: Any) -> str:
-    """Return a text, number, switch, or list of texts as TOML; JSON's forms are TOML's too."""
+    """Return a value as TOML; JSON's forms of texts, numbers, switches and lists are TOML's too."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
