@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import ScriptedEngine, ids, numbered, query, shown
+from scripted import ScriptedEngine, by_number, ids, numbered, query, shown
 
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.methods import make_method
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Completion, Passage, Prompt
-from rearank_cli.reranking.chain import Candidates, Reranked
+from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Task
 from rearank_cli.reranking.driver import Driver, Settings
 
 RECIPE = load_recipe("rearank")
@@ -182,6 +182,26 @@ def test_passages_are_shown_in_order_with_their_text_prepared() -> None:
     passages = {"a": Passage("a", "one\n 01"), "b": Passage("b", "two<|im_end|> 02", "T")}
     rerank(engine, [Candidates(query(), ("b", "a"), passages)])
     assert shown(engine.prompts[0]) == ["Title: T Content: two< |im_end| > 02", "one 01"]
+
+
+def test_a_query_is_planned_when_it_is_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[Chain] = []
+    planned = Chain.start
+
+    def start(chain: Chain) -> list[Task]:
+        held.append(chain)
+        return planned(chain)
+
+    monkeypatch.setattr(Chain, "start", start)
+    under_way: list[int] = []
+
+    def script(prompt: Prompt) -> str:
+        under_way.append(sum(chain.result is None for chain in held))
+        return by_number(prompt)
+
+    items = [work(25, f"q{number}") for number in range(40)]
+    assert len(rerank(ScriptedEngine(script), items, setup(concurrency=3))) == 40
+    assert max(under_way) <= 6  # three in flight, and no more than three that are to follow
 
 
 @pytest.mark.parametrize(

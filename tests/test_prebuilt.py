@@ -143,16 +143,16 @@ def test_retrieve_searches_a_prebuilt_index_and_reads_no_documents(places: Path)
 
 def test_passages_come_from_the_stored_text_of_an_index(places: Path) -> None:
     documents = IndexedDocuments("tiny")
-    assert documents.passages(["d2", "d3", "nowhere"]) == {
-        "d2": Passage("d2", "A dog guards the house and chases the cat.", "Dogs"),
-        "d3": Passage("d3", "Bread rises because yeast makes gas."),
-    }
-    assert documents.passages([]) == {}
+    assert list(documents.lookup(["d2", "d3", "nowhere"])) == [
+        Passage("d2", "A dog guards the house and chases the cat.", "Dogs"),
+        Passage("d3", "Bread rises because yeast makes gas."),
+    ]
+    assert list(documents.lookup([])) == []
 
 
 def test_an_index_that_cannot_be_had_is_told_by_the_reader_of_passages(places: Path) -> None:
     with pytest.raises(RearankError, match="nothing: expected an index, found neither"):
-        IndexedDocuments("nothing").passages(["d1"])
+        list(IndexedDocuments("nothing").lookup(["d1"]))
 
 
 @pytest.mark.parametrize(

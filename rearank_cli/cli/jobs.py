@@ -16,7 +16,6 @@ from rearank_cli.formats.trec import read_run
 from rearank_cli.records import Run
 from rearank_cli.reranking.candidates import take_shard
 from rearank_cli.reranking.chain import Candidates
-from rearank_cli.reranking.cutting import cut_to
 from rearank_cli.reranking.files import Job, RunFiles
 from rearank_cli.reranking.origin import provenance, used_libraries
 from rearank_cli.reranking.reranker import Reranker
@@ -95,11 +94,11 @@ def read_all(wanted: Wanted) -> list[Given]:
 def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepared:
     """Read the texts of the runs; of several, those that lack some are set aside.
 
-    One collection is open at a time; of several runs only the passages as they are shown are kept.
+    One collection is open at a time, and of passages only what is shown of them is kept.
     """
     several = len(given) > 1
     pattern = pattern_for(wanted.output, wanted.output_dir, len(given))
-    maker = _Maker(wanted, reranker, pattern, several)
+    maker = _Maker(wanted, reranker, pattern)
     made = Prepared()
     for each in given:
         try:
@@ -116,11 +115,10 @@ def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepa
 class _Maker:
     """Makes jobs, one run after the other; remembers the last collection."""
 
-    def __init__(self, wanted: Wanted, reranker: Reranker, pattern: str, several: bool) -> None:
+    def __init__(self, wanted: Wanted, reranker: Reranker, pattern: str) -> None:
         self._wanted = wanted
         self._reranker = reranker
         self._pattern = pattern
-        self._several = several
         self._command = origins.command_of(wanted.context)
         self._open: tuple[Source, Any, Source] | None = None
 
@@ -132,8 +130,6 @@ class _Maker:
         file, run = given.file, given.run
         texts, known = self._opened(given.source, file)
         work = reranker.candidates(run, texts, display_name(file))
-        if self._several:
-            work = cut_to(work, reranker.settings.limit)
         output = self._pattern
         if is_pattern(output):
             output = filled(output, fields_of(file, run.tag, known.label))

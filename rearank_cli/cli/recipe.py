@@ -185,7 +185,7 @@ def render(
     from rearank_cli.recipes.text import Cleaner
     from rearank_cli.records import Run
     from rearank_cli.reranking.candidates import candidates
-    from rearank_cli.reranking.cutting import prepared
+    from rearank_cli.reranking.cutting import cutter, prepared
     from rearank_cli.reranking.reranker import method_for
 
     chosen, _ = choose_recipe(recipe, model or "")
@@ -199,7 +199,7 @@ def render(
     part = Run.by_rank({name: hits}, run.tag or "run")
     work = candidates(part, display_name(source), open_collection(dataset, corpus, queries), size)
     shown = find_countable(model, served=bool(base_url))
-    (item,) = prepared(work, chosen, shown.model)
+    (item,) = prepared(work, cutter(chosen, chosen.passage_chars, shown.model))
     cleaner = Cleaner(shown.model.reserved, unknown=not shown.model.reserved)
     texts = [cleaner.passage(item.passages[doc_id], chosen.passage_chars) for doc_id in hits]
     request = chosen.request(cleaner.clean(item.query.text), texts)

@@ -451,7 +451,7 @@ def _order_lines(reranker: "Reranker", query: str, docs: str, output: str) -> No
     from rearank_cli.formats.files import check_writable, display_name, read_lines, write_text
     from rearank_cli.records import Passage, Query
     from rearank_cli.reranking.chain import Candidates
-    from rearank_cli.reranking.cutting import prepared
+    from rearank_cli.reranking.cutting import cutter, prepared
 
     check_writable(output)
     lines = {f"{n}": line for n, line in read_lines(docs) if line.strip()}
@@ -462,7 +462,8 @@ def _order_lines(reranker: "Reranker", query: str, docs: str, output: str) -> No
     item = Candidates(Query("query", query), tuple(lines), texts)
 
     async def main() -> "list[tuple[str, float]]":
-        work = prepared([item], reranker.settings.recipe, reranker.model)
+        how = reranker.settings
+        work = prepared([item], cutter(how.recipe, how.limit, reranker.model))
         async with reranker, aclosing(reranker.driver().stream(work)) as results:
             async for _, result in results:
                 count = len(result.ranking)

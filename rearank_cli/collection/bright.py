@@ -126,11 +126,10 @@ class BrightDocuments:
         for entry in read_rows(files, ("id", "content")):
             yield Passage(entry["id"], entry["content"])
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids in one pass."""
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids in one pass."""
         wanted = set(doc_ids)
-        found = (passage for passage in self if passage.doc_id in wanted)
-        return {passage.doc_id: passage for passage in (found if wanted else ())}
+        return (passage for passage in (self if wanted else ()) if passage.doc_id in wanted)
 
     def fingerprint(self) -> str:
         """Return a digest of the files' bytes."""

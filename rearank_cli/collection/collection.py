@@ -83,7 +83,11 @@ class Collection:
 
         Memory grows with the ids asked for, not with the collection.
         """
-        return self._documents().passages(doc_ids)
+        return {passage.doc_id: passage for passage in self.lookup(doc_ids)}
+
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the same one at a time, in any order, for those who keep a part of each."""
+        return self._documents().lookup(doc_ids)
 
     def documents(self) -> Iterator[Passage]:
         """Yield every document, in the collection's order, without holding them all."""

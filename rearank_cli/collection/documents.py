@@ -13,8 +13,11 @@ class Documents(Protocol):
         """Yield every document in its order."""
         ...
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids; unknown ids are left out."""
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids, one at a time, in any order; unknown ones are left out.
+
+        Where the documents have an id twice, both may come.
+        """
         ...
 
     def fingerprint(self) -> str:

@@ -53,16 +53,18 @@ class CorpusFile:
                 )
         return None
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids in one pass that stops when all are found."""
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids in one pass that stops when all are found.
+
+        Of an id that is there twice the first one counts.
+        """
         wanted = set(doc_ids)
-        found: dict[str, Passage] = {}
         for passage in self if wanted else ():
             if passage.doc_id in wanted:
-                found.setdefault(passage.doc_id, passage)
-                if len(found) == len(wanted):
-                    break
-        return found
+                wanted.remove(passage.doc_id)
+                yield passage
+                if not wanted:
+                    return
 
     def fingerprint(self) -> str:
         """Return the digest of the file's bytes."""

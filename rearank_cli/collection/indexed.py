@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 
 from rearank_cli.errors import RearankError
@@ -26,30 +27,39 @@ class IndexedDocuments:
             hint="give the documents themselves with `corpus`",
         )
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids; unknown ids are left out.
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids; unknown ids are left out.
 
         Raises `RearankError` when the index cannot be had or stores no text.
         """
-        wanted = list(doc_ids)
-        if not wanted:
-            return {}
-        done = subprocess.run(
-            [sys.executable, "-m", READER, self.index],
-            input="".join(f"{doc_id}\n" for doc_id in wanted),
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            check=False,
-        )
-        entries = [json.loads(line) for line in done.stdout.splitlines()]
-        if entries and "error" in entries[-1]:
-            raise RearankError(entries[-1]["error"], entries[-1]["hint"])
-        if done.returncode:
-            raise RearankError(f"{self.index}: reading passages failed (exit {done.returncode})")
-        return {
-            entry["_id"]: Passage(entry["_id"], entry["text"], entry["title"]) for entry in entries
-        }
+        # A file, since a pipe that both sides wait for would stop them.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as ids:
+            ids.writelines(f"{doc_id}\n" for doc_id in doc_ids)
+            if not ids.tell():
+                return
+            ids.seek(0)
+            with subprocess.Popen(
+                [sys.executable, "-m", READER, self.index],
+                stdin=ids,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+            ) as reader:
+                try:
+                    yield from map(_passage, reader.stdout or ())
+                    code = reader.wait()
+                finally:
+                    reader.kill()
+        if code:
+            raise RearankError(f"{self.index}: reading passages failed (exit {code})")
 
     def fingerprint(self) -> str:
         """Return a digest of the index's name."""
         return hashlib.sha256(f"index {self.index}".encode()).hexdigest()
+
+
+def _passage(line: str) -> Passage:
+    """Return what a line of the reader says; raise the error that it tells."""
+    entry = json.loads(line)
+    if "error" in entry:
+        raise RearankError(entry["error"], entry["hint"])
+    return Passage(entry["_id"], entry["text"], entry["title"])

@@ -53,11 +53,11 @@ class IrdsDocuments:
             for doc in self._dataset.docs_iter():
                 yield to_passage(doc)
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids; unknown ids are left out."""
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids; unknown ids are left out."""
         with reading(self._name):
-            docs = self._dataset.docs_store().get_many(list(doc_ids))
-        return {doc_id: to_passage(doc) for doc_id, doc in docs.items()}
+            for doc in self._dataset.docs_store().get_many_iter(list(doc_ids)):
+                yield to_passage(doc)
 
     def fingerprint(self) -> str:
         """Return a digest of the corpus's id and of the file that it comes from, if it is one."""

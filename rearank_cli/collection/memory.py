@@ -17,9 +17,9 @@ class KeptDocuments:
         """Yield every document in its order."""
         return iter(self._passages.values())
 
-    def passages(self, doc_ids: Iterable[str]) -> dict[str, Passage]:
-        """Return the passages of these ids; unknown ids are left out."""
-        return {each: self._passages[each] for each in doc_ids if each in self._passages}
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids; unknown ids are left out."""
+        return (self._passages[each] for each in doc_ids if each in self._passages)
 
     def fingerprint(self) -> str:
         """Return a digest of ids, titles and texts."""

@@ -87,3 +87,11 @@ def whole(passage: Passage) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line, without control characters."""
     return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def first_characters(text: str, count: int) -> str:
+    """Return the first characters of `one_line(text)`, in time that does not grow with the rest."""
+    size = 2 * count
+    while len(line := one_line(text[:size])) < count and size < len(text):
+        size *= 2
+    return line[:count]

@@ -1,8 +1,8 @@
 """From a run and a collection to what the reranker needs, with every id accounted for."""
 
 import re
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Passage, Query, Run
@@ -28,11 +28,26 @@ class Texts(Protocol):
         ...
 
 
-def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidates]:
+@runtime_checkable
+class Stream(Protocol):
+    """Texts that can be had one at a time, so that never all of them are in memory."""
+
+    def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
+        """Yield the passages of these ids, as far as there are any."""
+        ...
+
+
+def candidates(
+    run: Run,
+    source: str,
+    texts: Texts,
+    depth: int,
+    change: Callable[[Passage], Passage] = lambda passage: passage,
+) -> list[Candidates]:
     """Join the first `depth` hits of every query of a run with their texts.
 
-    `source` is the run's name for messages. Raises `RearankError` naming the query and document
-    ids of the run that the collection does not have.
+    `source` is the run's name for messages. Every passage is kept as `change` makes it. Raises
+    `RearankError` naming the query and document ids of the run that the collection does not have.
     """
     queries = texts.queries()
     place = f"in {texts.name}" if texts.name else "in the collection"
@@ -43,7 +58,8 @@ def candidates(run: Run, source: str, texts: Texts, depth: int) -> list[Candidat
             hint="is the run of another collection? `collection` or `queries` names the one to use",
         )
     wanted = {doc_id for ranking in run.rankings.values() for doc_id in ranking[:depth]}
-    passages = texts.passages(wanted)
+    found = texts.lookup(wanted) if isinstance(texts, Stream) else texts.passages(wanted).values()
+    passages = {passage.doc_id: change(passage) for passage in found}
     lost = [
         f"{doc_id} (query {query_id})"
         for query_id, ranking in run.rankings.items()

@@ -1,51 +1,53 @@
-"""Passages as a recipe wants them, as far as that is not a number of characters."""
+"""Passages as a recipe wants them: no more of each than is ever shown."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.tokens import token_cutter
-from rearank_cli.recipes.recipe import Recipe
-from rearank_cli.recipes.text import one_line, whole
+from rearank_cli.recipes.recipe import UNCUT, Recipe
+from rearank_cli.recipes.text import first_characters, whole
 from rearank_cli.records import Passage
 from rearank_cli.reranking.chain import Candidates
 
+Change = Callable[[Passage], Passage]
 
-def prepared(work: Sequence[Candidates], recipe: Recipe, model: Model) -> list[Candidates]:
-    """Return the same work with passages cut in words or tokens, and without titles not wanted.
 
-    What is cut is the whole of what is shown, with the title in front. Each passage is cut once.
-    Raises `RearankError` for tokens of a model on a server, which does not tell its tokenizer.
+def cutter(recipe: Recipe, limit: int, model: Model) -> Change:
+    """Return what cuts a passage to that which is shown of it, so that little is kept of each.
+
+    `limit` is where passages are cut, in characters, unless the recipe does so in words or tokens;
+    then title and text are cut as one. A title that the recipe does not show goes. Raises
+    `RearankError` for tokens of a model on a server, which does not tell its tokenizer.
     """
-    change = _cutter(recipe, model)
-    if change is None and recipe.title:
-        return list(work)
-    return _each_once(work, lambda passage: _changed(passage, recipe, change))
+    cut = _in_units(recipe, model)
+
+    def change(passage: Passage) -> Passage:
+        if not recipe.title:
+            passage = passage._replace(title="")
+        if cut:
+            passage = passage._replace(text=cut(whole(passage)), title="")
+        return passage if limit >= UNCUT else shortened(passage, limit)
+
+    return change
 
 
-def _changed(passage: Passage, recipe: Recipe, cut: Callable[[str], str] | None) -> Passage:
-    if not recipe.title:
-        passage = passage._replace(title="")
-    return passage._replace(text=cut(whole(passage)), title="") if cut else passage
-
-
-def _cutter(recipe: Recipe, model: Model) -> Callable[[str], str] | None:
+def _in_units(recipe: Recipe, model: Model) -> Callable[[str], str] | None:
     unit, size = recipe.cut
     if unit == "words":
-        return lambda text: " ".join(text.split()[:size])
+        return lambda text: " ".join(text.split(None, size)[:size])
     return token_cutter(model, size) if unit == "tokens" else None
 
 
-def cut_to(work: Sequence[Candidates], limit: int) -> list[Candidates]:
-    """Return the same work with no more of each text than is ever shown, to save memory.
+def shortened(passage: Passage, limit: int) -> Passage:
+    """Return a passage that looks the same wherever it is cut up to `limit` characters.
 
-    `limit` is where passages are cut, in characters of text on one line.
+    One more is kept, which tells that the text went on.
     """
-    return _each_once(work, lambda passage: passage._replace(text=one_line(passage.text)[:limit]))
+    title, text = (first_characters(part, limit + 1) for part in (passage.title, passage.text))
+    return passage._replace(title=title or passage.title, text=text)
 
 
-def _each_once(
-    work: Sequence[Candidates], change: Callable[[Passage], Passage]
-) -> list[Candidates]:
+def prepared(work: Sequence[Candidates], change: Change) -> list[Candidates]:
     """Return the same work with every passage changed, once where queries share passages."""
     shared: dict[int, Mapping[str, Passage]] = {}
     made = []

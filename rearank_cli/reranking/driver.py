@@ -2,9 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rearank_cli.engines.base import Engine
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
@@ -133,18 +134,18 @@ class Driver:
         Closing the generator cancels what is in flight.
         """
         flight = _Flight(self, self._settings, work)
-        first = flight.begin()
-        for position, chain in enumerate(flight.chains):
-            if chain.result is not None:  # there was nothing to ask
-                yield position, flight.result(chain)
-        async with aclosing(drive(first, self._slots, flight.step)) as landed:
+        async with aclosing(drive(flight.begin(), self._slots, flight.step)) as landed:
             async for task in landed:
+                for chain in flight.unasked():
+                    yield flight.positions[chain], flight.result(chain)
                 if task.chain not in flight.positions:
                     continue
                 place = flight.positions[task.chain]
                 self.listener.stage(place, flight.settled(task.chain))
                 if task.chain.result is not None:
                     yield place, flight.result(task.chain)
+        for chain in flight.unasked():
+            yield flight.positions[chain], flight.result(chain)
 
     def texts(self, candidates: Candidates) -> "Texts":
         """Return the texts of a query as they are shown."""
@@ -225,7 +226,11 @@ class Texts:
 
 
 class _Flight:
-    """The chains of some queries, and what has become of them so far."""
+    """The chains of some queries, and what has become of them so far.
+
+    A chain is made when it is its turn, and dropped when it is done: of the others only their
+    hits are held.
+    """
 
     def __init__(self, driver: Driver, settings: Settings, work: Sequence[Candidates]) -> None:
         self._driver = driver
@@ -233,28 +238,45 @@ class _Flight:
         self._work = work
         self._texts: dict[Chain, Texts] = {}
         self._traces: dict[Chain, list[AskTrace]] = {}
-        self.chains = [
-            Chain(candidates, settings.method, settings.depth, settings.passes)
-            for candidates in work
-        ]
-        self.positions = {chain: position for position, chain in enumerate(self.chains)}
+        self._unasked: list[Chain] = []
+        self.positions: dict[Chain, int] = {}
         self._calls = [settings.calls(len(candidates.ranking)) for candidates in work]
         self._expected = sum(self._calls)
 
-    def begin(self) -> list[Ticket[Task]]:
-        """Return the tickets of all first stages."""
-        return [ticket for chain in self.chains for ticket in self._tickets(chain, chain.start())]
+    def begin(self) -> Iterator[Ticket[Task]]:
+        """Yield the tickets that open all chains."""
+        for position, candidates in enumerate(self._work):
+            path = max(self._settings.path(len(candidates.ranking)), 1)
+            yield Ticket(
+                None,
+                path,
+                position,
+                brings=self._calls[position],
+                opens=partial(self._open, position),
+            )
+
+    def _open(self, position: int) -> list[Ticket[Task]]:
+        """Plan a chain and return the tickets of its first stage; none where nothing is asked."""
+        settings = self._settings
+        chain = Chain(self._work[position], settings.method, settings.depth, settings.passes)
+        self.positions[chain] = position
+        tasks = chain.start()
+        if chain.result is not None:
+            self._unasked.append(chain)
+        return self._tickets(chain, tasks)
+
+    def unasked(self) -> Iterator[Chain]:
+        """Take and yield the chains that had nothing to ask."""
+        while self._unasked:
+            yield self._unasked.pop(0)
 
     def _tickets(self, chain: Chain, tasks: Sequence[Task]) -> list[Ticket[Task]]:
-        """Return the tickets of a stage; the first of a chain brings the guess of its work."""
+        """Return the tickets of a stage."""
         position = self.positions[chain]
         started = chain.stages > 1
         path = self._settings.path(len(self._work[position].ranking))
         left = max(path - chain.stages + 1, 1)
-        tickets = [Ticket(task, left, position, started) for task in tasks]
-        if tickets and not started:
-            tickets[0].brings = self._calls[position]
-        return tickets
+        return [Ticket(task, left, position, started) for task in tasks]
 
     async def step(self, task: Task) -> list[Ticket[Task]]:
         """Do one task; return the tickets of those that have become ready by it."""

@@ -15,7 +15,7 @@ from rearank_cli.records import Ranking, Run
 from rearank_cli.reranking.asking import check_engine
 from rearank_cli.reranking.candidates import Texts, candidates
 from rearank_cli.reranking.chain import Candidates, Reranked
-from rearank_cli.reranking.cutting import prepared
+from rearank_cli.reranking.cutting import cutter
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.loop import LoopThread
 
@@ -140,9 +140,13 @@ class Reranker:
         return self._opening.dry()
 
     def candidates(self, run: Run, texts: Texts, source: str = "the run") -> list[Candidates]:
-        """Join a run's hits with their texts; raise `RearankError` for ids without any."""
-        work = candidates(run, source, texts, self.settings.depth)
-        return prepared(work, self.settings.recipe, self.model)
+        """Join a run's hits with their texts, of which no more is kept than is shown.
+
+        Raises `RearankError` for ids without any.
+        """
+        how = self.settings
+        change = cutter(how.recipe, how.limit, self.model)
+        return candidates(run, source, texts, how.depth, change)
 
     def rerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
         """Return the run reordered; its scores are by rank.

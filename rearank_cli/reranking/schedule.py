@@ -35,14 +35,16 @@ class Ticket(Generic[T]):
 
     `left` is how many stages its chain has left, this one included, and `started` whether any of
     the chain's stages is done. The first ticket of a chain `brings` the asks of all its stages. Of
-    tickets that are alike, the lower `position` goes first.
+    tickets that are alike, the lower `position` goes first. A chain that is planned only when it
+    is its turn has a ticket that `opens` it: without a task, for the tickets of its first stage.
     """
 
-    task: T
+    task: T | None
     left: int
     position: int
     started: bool = False
     brings: int = 0
+    opens: "Callable[[], Iterable[Ticket[T]]] | None" = None
     waits: bool = field(default=True, init=False)
 
 
@@ -83,7 +85,8 @@ class Queue(Generic[T]):
             ticket = self._head(self._nearest)
         ticket.waits = False
         self._size -= 1
-        self._left = max(self._left - 1, 0)
+        if ticket.opens is None:  # else nothing is asked yet
+            self._left = max(self._left - 1, 0)
         return ticket
 
     def _head(self, heap: list[_Entry[T]]) -> Ticket[T]:
@@ -133,6 +136,11 @@ class _Flight(Generic[T]):
         """Fill the free slots."""
         while self.queue and len(self.flying) < max(self._slots(), 1) and not self.failure:
             ticket = self.queue.take()
+            if ticket.opens is not None:
+                for ready in ticket.opens():
+                    self.queue.put(ready)
+                continue
+            assert ticket.task is not None, "only a ticket that opens a chain has no task"
             flying = asyncio.create_task(self._step(ticket.task))
             flying.add_done_callback(self._landed.put_nowait)
             self.flying[flying] = ticket.task

@@ -14,7 +14,7 @@ from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Passage, Query, Ranking
 from rearank_cli.reranking.asking import check_engine
 from rearank_cli.reranking.chain import Candidates, Reranked
-from rearank_cli.reranking.cutting import prepared
+from rearank_cli.reranking.cutting import cutter, prepared
 from rearank_cli.reranking.driver import Driver, Settings
 from rearank_cli.reranking.reranker import Reranker, method_for
 from rearank_cli.reranking.trace import AskTrace
@@ -196,7 +196,8 @@ class Service:
         passages = {str(place): passage for place, passage in enumerate(job.passages)}
         work = Candidates(Query(QUERY, job.query), tuple(passages), passages)
         driver = Driver(shared.turn(number), settings, self.metrics)
-        (cut,) = prepared([work], settings.recipe, self._reranker.model)
+        change = cutter(settings.recipe, settings.limit, self._reranker.model)
+        (cut,) = prepared([work], change)
         return _done(job, await _only(driver, cut))
 
     def check(self, job: Job) -> None:
