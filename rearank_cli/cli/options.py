@@ -78,6 +78,31 @@ BaseUrl = Annotated[
         rich_help_panel="Servers",
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|ADDRESS",
+        help="Run the model on a Ray cluster: this machine's, or the one at HOST:PORT.",
+        rich_help_panel="Cluster",
+    ),
+]
+Replicas = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|max",
+        help="Copies of the model on the cluster.",
+        show_default="max: as many as fit",
+        rich_help_panel="Cluster",
+    ),
+]
+GpusPerReplica = Annotated[
+    int | None,
+    typer.Option(
+        help="GPUs of each copy; 0 is a CPU.",
+        show_default="1 where the cluster has any",
+        rich_help_panel="Cluster",
+    ),
+]
 Adapter = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel="Model"),

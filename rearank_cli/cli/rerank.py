@@ -17,11 +17,14 @@ from rearank_cli.cli.options import (
     Corpus,
     Dataset,
     EngineVerbose,
+    GpusPerReplica,
     MaxTokens,
     ModelName,
     Output,
     PassageChars,
     Queries,
+    Ray,
+    Replicas,
 )
 from rearank_cli.cli.summing import check_beside, tell_summary
 from rearank_cli.errors import EngineError, RearankError
@@ -49,7 +52,6 @@ Examples:
 _METHOD = "Method"
 _MODEL = "Model"
 _SERVERS = "Servers"
-_CLUSTER = "Cluster"
 
 
 def command(
@@ -257,31 +259,9 @@ def command(
         float,
         typer.Option(help="Seconds for one window with all its tries.", rich_help_panel=_SERVERS),
     ] = 1800.0,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|ADDRESS",
-            help="Run the model on a Ray cluster: this machine's, or the one at HOST:PORT.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    replicas: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|max",
-            help="Copies of the model on the cluster.",
-            show_default="max: as many as fit",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    gpus_per_replica: Annotated[
-        int | None,
-        typer.Option(
-            help="GPUs of each copy; 0 is a CPU.",
-            show_default="1 where the cluster has any",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
+    ray: Ray = None,
+    replicas: Replicas = None,
+    gpus_per_replica: GpusPerReplica = None,
     cache: Cache = True,
     trace: Annotated[
         str | None,

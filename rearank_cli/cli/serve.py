@@ -15,9 +15,12 @@ from rearank_cli.cli.options import (
     Corpus,
     Dataset,
     EngineVerbose,
+    GpusPerReplica,
     MaxTokens,
     ModelName,
     PassageChars,
+    Ray,
+    Replicas,
 )
 from rearank_cli.errors import RearankError
 
@@ -29,6 +32,7 @@ Examples:
   rearank serve
   rearank serve --model Qwen/Qwen3-8B --recipe qwen3 --port 9000
   rearank serve --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1 --model NAME
+  rearank serve --model le723z/Rearank-7B --ray auto --replicas 4
   rearank serve --host 0.0.0.0 --api-key-file keys.txt
   rearank serve -d demo
   rearank serve -d demo --mcp
@@ -37,6 +41,8 @@ _MODEL = "Model"
 _SERVERS = "Servers"
 _LIMITS = "Limits"
 _ACCESS = "Access"
+CLUSTER_DEADLINE = 1800.0
+"""Seconds in which a replica must come, at the start and later."""
 
 
 def command(
@@ -146,6 +152,9 @@ def command(
         float,
         typer.Option(help="Seconds for one window on a server.", rich_help_panel=_SERVERS),
     ] = 120.0,
+    ray: Ray = None,
+    replicas: Replicas = None,
+    gpus_per_replica: GpusPerReplica = None,
     cache: Cache = True,
     verbose: EngineVerbose = False,
 ) -> None:
@@ -178,7 +187,11 @@ def command(
         depth=depth,
         base_urls=base_url or [],
         timeout=timeout,
-        deadline=deadline,
+        ray=ray,
+        replicas=replicas,
+        gpus_per_replica=gpus_per_replica,
+        # A cluster has all the time for its first replica; requests have their own deadline.
+        deadline=max(deadline, CLUSTER_DEADLINE) if ray else deadline,
         adapter=adapter,
         engine_args=engine_arguments(engine_arg or [], max_num_seqs=concurrency),
         cache=cache,
