@@ -13,8 +13,9 @@ from rearank_cli.methods.answers.reading import THINK, THINK_END
 _ANSWER_FIRST = re.compile(r"\s*<answer>", re.IGNORECASE)
 _IDENTIFIER = r"\[\s?[0-9]{1,9}\s?\]"
 _NEXT = re.compile(rf"(?P<think>{THINK.pattern})|{_IDENTIFIER}", re.IGNORECASE)
-# An identifier counts when the next one has begun: then it is known to be part of a chain.
-_LINK = re.compile(r"\[\s?([0-9]{1,9})\s?\]\s*[>=]\s*(?=\[)")
+# The first identifier counts when the next one has begun: then it is known to be part of a chain.
+_FIRST = re.compile(r"\[\s?([0-9]{1,9})\s?\](?=\s*[>=]\s*\[)")
+_FURTHER = re.compile(r"\s*[>=]\s*\[\s?([0-9]{1,9})\s?\]")
 # No tag and no identifier is longer, so that none is missed that arrives in two pieces.
 _LONGEST = 16
 
@@ -53,7 +54,7 @@ class Beginning:
         if not self._linking:
             self._find(text)
         while self._linking and len(self._ranks) < self._wanted:
-            link = _LINK.match(text, self._at)
+            link = (_FURTHER if self.found else _FIRST).match(text, self._at)
             if link is None:
                 return ()
             number = int(link[1])
