@@ -5,7 +5,7 @@ ours are accepted by it unconverted.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from rearank_cli.errors import RearankError
@@ -196,7 +196,8 @@ class Request:
     the model's own template. With `choices`, the log-probabilities of these strings as the first
     token of the answer are wanted; with `continuation`, those of the tokens of a text that is put
     behind the prompt, and nothing is generated. `sample` tells apart answers to one prompt that
-    are drawn several times.
+    are drawn several times. With `ranks`, only so many first ranks of the order are wanted, and the
+    answer may end when they are known.
     """
 
     prompt: Prompt | str
@@ -205,6 +206,11 @@ class Request:
     choices: tuple[str, ...] = ()
     continuation: str = ""
     sample: int = 0
+    ranks: int = 0
+
+    def whole(self) -> "Request":
+        """Return the request for the whole answer, of which any number of ranks can be read."""
+        return replace(self, ranks=0) if self.ranks else self
 
     def identity(self) -> dict[str, Any]:
         """Return everything but the prompt that an engine's answer depends on.
@@ -218,7 +224,12 @@ class Request:
                 del sampling[name]
         if not self.sampling.temperature:
             sampling["seed"] = 0
-        extra = {"choices": self.choices, "continuation": self.continuation, "sample": self.sample}
+        extra = {
+            "choices": self.choices,
+            "continuation": self.continuation,
+            "sample": self.sample,
+            "ranks": self.ranks,
+        }
         return {
             **sampling,
             "chat_template": dict(self.chat_template),
@@ -247,7 +258,8 @@ class Completion:
     """What an engine returns for one request.
 
     `reasoning` is filled only by servers that deliver it apart from the answer;
-    `finish_reason` is `stop` or `length` (cut at the token limit). `choices` holds the natural
+    `finish_reason` is `stop`, `length` (cut at the token limit) or `enough` (ended by who heard it,
+    since what was wanted of it was there). `choices` holds the natural
     log-probabilities of the strings that the request asked about, `tokens` those of its
     continuation. `seconds` is how long a ready engine took.
     """

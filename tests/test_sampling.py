@@ -1,6 +1,8 @@
 """One model answers alike in this process and behind a server of vLLM."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +92,16 @@ def test_a_server_draws_answers_as_the_engine_in_this_process_does(
 def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
     from types import SimpleNamespace
 
-    from rearank_cli.engines.vllm import _completion
+    from rearank_cli.engines.vllm_outputs import last
     from rearank_cli.errors import EngineError
 
     answer = SimpleNamespace(text="[3", finish_reason=reason, token_ids=[1, 2])
     output = SimpleNamespace(outputs=[answer], prompt_token_ids=[1])
+
+    async def outputs() -> AsyncIterator[Any]:
+        yield output
+
     with pytest.raises(EngineError, match="broke the answer off"):
-        _completion(output, 0.0)
+        asyncio.run(last(outputs()))
     answer.finish_reason = "length"
-    assert _completion(output, 1.5).finish_reason == "length"
+    assert asyncio.run(last(outputs()))[0].finish_reason == "length"

@@ -34,7 +34,9 @@ def work(queries: int, hits: int = HITS) -> list[Candidates]:
     ]
 
 
-async def driver(engine: Engine, items: Sequence[Candidates], cap: int | None = None) -> Outcome:
+async def driver(
+    engine: Engine, items: Sequence[Candidates], settings: Settings | None = None
+) -> Outcome:
     """Run our own driver: no barrier, slots filled by its schedule."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -47,8 +49,8 @@ async def driver(engine: Engine, items: Sequence[Candidates], cap: int | None = 
             if not left[trace.query_id]:
                 firsts.append(loop.time() - begun)
 
-    settings = Settings(load_recipe("rearank"), Sliding(), concurrency=cap)
-    async for _ in Driver(engine, settings, Noted()).stream(items):
+    how = settings or Settings(load_recipe("rearank"), Sliding())
+    async for _ in Driver(engine, how, Noted()).stream(items):
         pass
     return Outcome(loop.time() - begun, firsts[0])
 

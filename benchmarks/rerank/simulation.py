@@ -19,7 +19,7 @@ import asyncio
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +44,34 @@ def answer_tokens(query: int, window: int, seed: int = 0) -> int:
     return max(1, round(chance.lognormvariate(math.log(MEAN_TOKENS) - spread / 2, spread**0.5)))
 
 
+Tell = Callable[[int], bool]
+"""Hears how many tokens are written; returns whether that is enough."""
+
+
 @dataclass(slots=True, eq=False)
 class _Sequence:
+    """`tell` hears of every token from `quiet` on."""
+
     prompt_left: int
     left: int
     done: "asyncio.Future[None]" = field(repr=False)
+    tell: Tell | None = None
+    quiet: int = 0
+    written: int = 0
+
+    @property
+    def stop(self) -> int:
+        """Tokens until something happens to this sequence."""
+        if self.tell is None:
+            return self.left
+        return min(self.left, max(self.quiet - self.written, 1))
+
+    def write(self, tokens: int) -> bool:
+        """Write so many tokens; return whether the sequence ends."""
+        self.left -= tokens
+        self.written += tokens
+        heard = self.tell is not None and self.written >= self.quiet and self.tell(self.written)
+        return heard or not self.left
 
 
 class SimulatedEngine:
@@ -91,13 +114,25 @@ class SimulatedEngine:
         """Let simulated time pass."""
         await asyncio.sleep(seconds)
 
-    async def work(self, tokens: int) -> None:
-        """Take part in batches until a prompt is read and so many tokens are written."""
-        sequence = _Sequence(PROMPT_TOKENS, tokens, asyncio.get_running_loop().create_future())
+    async def work(self, tokens: int, tell: Tell | None = None, quiet: int = 0) -> int:
+        """Take part in batches until a prompt is read and so many tokens are written.
+
+        `tell` hears of every token from `quiet` on, and may end the answer. Returns how many were
+        written.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sequence = _Sequence(PROMPT_TOKENS, tokens, done, tell, quiet)
         self._waiting.append(sequence)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
-        await sequence.done
+        try:
+            await sequence.done
+        except asyncio.CancelledError:
+            for where in (self._waiting, self._batch):
+                if sequence in where:
+                    where.remove(sequence)
+            raise
+        return sequence.written
 
     async def _run(self) -> None:
         while self._waiting or self._batch:
@@ -117,12 +152,12 @@ class SimulatedEngine:
             room -= read
         prompt = CHUNK - len(writing) - room
         # Until a sequence ends, steps without prompts are alike and can be taken in one.
-        steps = 1 if prompt else min(each.left for each in writing)
+        steps = 1 if prompt else min(each.stop for each in writing)
         compute = max(WEIGHTS, COMPUTE * (len(writing) + prompt))
         step = OVERHEAD + compute + KEYS_VALUES * len(self._batch)
         await self.wait(steps * step)
         for each in writing:
-            each.left -= steps
-            if each.left == 0:
+            if each in self._batch and each.write(steps):
                 self._batch.remove(each)
-                each.done.set_result(None)
+                if not each.done.done():
+                    each.done.set_result(None)

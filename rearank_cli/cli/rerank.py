@@ -132,8 +132,8 @@ def command(
     top: Annotated[
         int | None,
         typer.Option(
-            help="Best ranks to get right (topdown, setwise).",
-            show_default="10",
+            help="Best ranks to get right (topdown, setwise; sliding: answers end with them).",
+            show_default="10; sliding: all",
             rich_help_panel=_METHOD,
         ),
     ] = None,

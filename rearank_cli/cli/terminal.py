@@ -58,6 +58,10 @@ class Bar(Listener):
             self._told = time.monotonic()
             note(f"{self.place}{self.summary.asks}/{expected} windows{self._rate()}{self._time()}")
 
+    def taken_back(self, asks: int) -> None:
+        """Note that asks were begun early in vain."""
+        self.summary.taken_back += asks
+
     @property
     def place(self) -> str:
         """What stands in front of a line."""

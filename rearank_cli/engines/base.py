@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from rearank_cli.engines.revision import legacy_revision
 from rearank_cli.records import Completion, Request
@@ -27,6 +27,12 @@ _ONCE_IN_THE_KEY = frozenset(("max_model_len", "max_lora_rank"))
 # How an answer ends when the model ends it, or its length does. Any other end leaves a fragment:
 # vLLM ends requests with `abort` when it shuts down, for example.
 ANSWERED = frozenset(("stop", "length"))
+# How an answer ends that whoever heard it had enough of.
+ENOUGH = "enough"
+
+Heard = Callable[[Completion], bool]
+"""Hears an answer as far as it is written; returns whether that is enough of it, and then it ends
+there. An answer that is tried again begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,26 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Free everything; safe after a failed `open` and when called twice."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What an engine has beside the rest if it can tell an answer while it is written."""
+
+    async def stream(self, request: Request, heard: Heard) -> Completion:
+        """Answer one request as `complete` does, and tell `heard` of it meanwhile.
+
+        The completion is the same, but for one that was heard enough of: its `finish_reason` is
+        `enough`.
+        """
+        ...
+
+
+async def asked(engine: Engine, request: Request, heard: Heard | None) -> Completion:
+    """Return an engine's answer, heard while it is written where there is an ear and a tongue."""
+    if heard is None or not isinstance(engine, Streaming):
+        return await engine.complete(request)
+    return await engine.stream(request, heard)
 
 
 class EngineLog(Protocol):

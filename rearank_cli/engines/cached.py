@@ -6,20 +6,31 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rearank_cli.engines.base import ANSWERED, Ability, Engine
+from rearank_cli.engines.base import ANSWERED, ENOUGH, Ability, Engine, Heard, asked
 from rearank_cli.engines.store import Store
 from rearank_cli.records import Completion, Request
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A call under way and how many wait for it."""
+    """A call under way, how many wait for it, and who hears what is written so far.
+
+    `paid` says whether somebody has got its answer; to the others it is a cached one.
+    """
 
     task: "asyncio.Task[Completion]"
     waiting: int = 0
+    hearing: list[Heard] = field(default_factory=list)
+    so_far: Completion | None = None
+    paid: bool = False
+
+    def hear(self, so_far: Completion) -> bool:
+        """Tell all who listen."""
+        self.so_far = so_far
+        return any([heard(so_far) for heard in self.hearing])
 
 
 class CachedEngine:
@@ -99,56 +110,83 @@ class CachedEngine:
 
         Who asks for what is being asked already gets the same answer, marked as cached.
         """
+        return await self._complete(request, None)
+
+    async def stream(self, request: Request, heard: Heard) -> Completion:
+        """Do the same, and tell `heard` of it meanwhile where the engine can; see `Streaming`."""
+        return await self._complete(request, heard)
+
+    async def _complete(self, request: Request, heard: Heard | None) -> Completion:
         key = self.key(request)
-        asked = self._asked.get(key)
-        first = asked is None
-        if asked is None:
-            asked = self._asked[key] = _Asked(asyncio.create_task(self._answer(key, request)))
-            self._tasks.add(asked.task)
-            asked.task.add_done_callback(self._ended)
-        asked.waiting += 1
+        call = self._asked.get(key)
+        if call is None:
+            call = self._asked[key] = self._call(request)
+        elif heard is not None and call.so_far is not None:
+            heard(call.so_far)
+        if heard is not None:
+            call.hearing.append(heard)
+        call.waiting += 1
         try:
-            completion = await asyncio.shield(asked.task)
+            completion = await asyncio.shield(call.task)
         finally:
-            asked.waiting -= 1
-            if not asked.waiting:
+            call.waiting -= 1
+            if heard is not None:
+                call.hearing.remove(heard)
+            if not call.waiting:
                 # Done, or nobody wants it any more; either way nobody may join it now.
-                if self._asked.get(key) is asked:
+                if self._asked.get(key) is call:
                     del self._asked[key]
-                asked.task.cancel()
-        return completion if first else replace(completion, cached=True)
+                call.task.cancel()
+        paid, call.paid = call.paid, True
+        return replace(completion, cached=True) if paid else completion
+
+    def _call(self, request: Request) -> _Asked:
+        """Begin a call; what it is asked with `hearing` is seen when it comes to that."""
+
+        async def answer() -> Completion:
+            return await self._answer(request, call)
+
+        call = _Asked(asyncio.create_task(answer()))
+        self._tasks.add(call.task)
+        call.task.add_done_callback(self._ended)
+        return call
 
     def _ended(self, task: "asyncio.Task[Completion]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # who waited has heard it; when nobody did, nobody needs to
 
-    async def _answer(self, key: bytes, request: Request) -> Completion:
+    async def _answer(self, request: Request, call: _Asked) -> Completion:
         loop = asyncio.get_running_loop()
-        known = await loop.run_in_executor(self._disk, self._known, key, request)
+        known = await loop.run_in_executor(self._disk, self._known, request)
         if known:
-            self._kept.add(key)
+            self._kept.add(self.key(request))
             return known
         await self.start()
-        completion = await self._engine.complete(request)
-        if completion.finish_reason in ANSWERED:
+        completion = await asked(self._engine, request, call.hear if call.hearing else None)
+        if completion.finish_reason in {*ANSWERED, ENOUGH}:
+            # A whole answer is one to any number of ranks.
+            ended = request if completion.finish_reason == ENOUGH else request.whole()
             # Shielded: it is paid for, whoever still wants it.
-            await asyncio.shield(loop.run_in_executor(self._disk, self._put, key, completion))
-            self._kept.add(key)
+            await asyncio.shield(loop.run_in_executor(self._disk, self._put, ended, completion))
+            self._kept.add(self.key(request))
         return completion
 
-    def _known(self, key: bytes, request: Request) -> Completion | None:
-        """Look under the key, then under that of earlier versions; what is there moves."""
-        known = self._store.get(key)
+    def _known(self, request: Request) -> Completion | None:
+        """Look for a whole answer, also one of earlier versions, which moves; then for ranks."""
+        whole = request.whole()
+        known = self._store.get(self.key(whole))
         if known is None and self._legacy is not None:
-            known = self._store.get(legacy_key(self._legacy, request))
+            known = self._store.get(legacy_key(self._legacy, whole))
             if known:
-                self._put(key, known)
+                self._put(whole, known)
+        if known is None and request.ranks:
+            known = self._store.get(self.key(request))
         return known
 
-    def _put(self, key: bytes, completion: Completion) -> None:
+    def _put(self, request: Request, completion: Completion) -> None:
         model = str(self.identity().get("model", ""))
-        self._store.put(key, model, completion)
+        self._store.put(self.key(request), model, completion)
 
     def key(self, request: Request) -> bytes:
         """Return the digest of everything that determines the answer to a request."""

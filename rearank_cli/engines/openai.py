@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
-from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.base import Ability, EngineSettings, Heard
 from rearank_cli.engines.dialects import Dialect, is_openai
+from rearank_cli.engines.pieces import FIELDS, Unstreamed, told
 from rearank_cli.engines.quiet import Quiet
 from rearank_cli.engines.replies import DELIBERATE, Retry, completion
 from rearank_cli.engines.served import models_listed
@@ -65,6 +66,9 @@ class OpenAIEngine:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._context = 0
+        self._whole: set[str] = set()  # servers that send no pieces
+        said = settings.server_args
+        self._pieces = {name: value for name, value in FIELDS.items() if name not in said}
         self._quiet = Quiet(note)
         self.retries: Counter[str] = Counter()
         self.capacity = PER_SERVER * len(urls)
@@ -131,20 +135,27 @@ class OpenAIEngine:
         Raises `PromptTooLong`, or `EngineError` for what no repetition cures or when the
         deadline has passed.
         """
+        return await self._complete(request, None)
+
+    async def stream(self, request: Request, heard: Heard) -> Completion:
+        """Do the same, and tell `heard` of it meanwhile where the server can; see `Streaming`."""
+        return await self._complete(request, heard)
+
+    async def _complete(self, request: Request, heard: Heard | None) -> Completion:
         with self._quiet.waiting():
-            found = await self._persist(request)
+            found = await self._persist(request, heard)
         room = self._context - (1 if request.continuation else request.sampling.max_tokens)
         if self._context and found.prompt_tokens > room:
             # The server has cut the answer's length to what was left; so would not we.
             raise PromptTooLong(found.prompt_tokens, room)
         return found
 
-    async def _persist(self, request: Request) -> Completion:
+    async def _persist(self, request: Request, heard: Heard | None) -> Completion:
         until = time.monotonic() + self._deadline
         deliberate = 0
         for attempt in itertools.count():
             try:
-                return await self._try(request)
+                return await self._try(request, heard)
             except Retry as error:
                 failure = error
             self.retries[failure.cause] += 1
@@ -164,12 +175,12 @@ class OpenAIEngine:
             await asyncio.sleep(pause)
         raise AssertionError("counting has no end")
 
-    async def _try(self, request: Request) -> Completion:
+    async def _try(self, request: Request, heard: Heard | None) -> Completion:
         """Ask the server whose turn it is, and note how it is."""
         with self._servers.lend() as (server, sent):
             began = time.perf_counter()
             try:
-                found = await self._post(server, request)
+                found = await self._post(server, request, heard)
             except Retry as error:
                 if error.sick:
                     self._servers.failed(server, sent, str(error))
@@ -178,13 +189,19 @@ class OpenAIEngine:
             self._quiet.answered()
             return replace(found, seconds=time.perf_counter() - began)
 
-    async def _post(self, server: Server, request: Request) -> Completion:
+    async def _post(self, server: Server, request: Request, heard: Heard | None) -> Completion:
         assert self._client is not None, "open comes before complete"
+        body = self._dialect.body(server.url, request)
         try:
-            reply = await self._client.post(
-                server.url + path(request), json=self._dialect.body(server.url, request)
-            )
-        except httpx.HTTPError as error:
+            if heard is not None and "stream" in self._pieces and server.url not in self._whole:
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        asked = {**self._pieces, **body}
+                        return await told(self._client, server.url, asked, request, heard)
+                except Unstreamed:
+                    self._whole.add(server.url)
+            reply = await self._client.post(server.url + path(request), json=body)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise Retry(f"{server.url}: {_said(error)}", type(error).__name__) from error
         return completion(server.url, reply, request)
 
@@ -202,5 +219,5 @@ def authorization() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _said(error: httpx.HTTPError) -> str:
+def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -22,7 +22,7 @@ FILE = "completions.sqlite"
 PATIENCE = 30.0
 _GET = """
 SELECT text, reasoning, finish_reason, prompt_tokens, completion_tokens, choices, tokens, seconds
-FROM completions WHERE key = ? AND finish_reason IN ('stop', 'length')
+FROM completions WHERE key = ? AND finish_reason IN ('stop', 'length', 'enough')
 """
 _PUT = """
 INSERT OR IGNORE INTO completions

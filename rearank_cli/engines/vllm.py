@@ -7,15 +7,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any
 
-from rearank_cli.engines.base import ANSWERED, Ability, EngineSettings
+from rearank_cli.engines.base import Ability, EngineSettings, Heard
 from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
 from rearank_cli.engines.prepare import prepare
 from rearank_cli.engines.splitting import Asked, read_request
+from rearank_cli.engines.vllm_outputs import in_pieces, last, told
 from rearank_cli.engines.vllm_scores import with_scores
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Request
@@ -61,7 +63,7 @@ class VllmEngine:
         self._lora: Any = None
         self._broken = False
         self._abandoned = False
-        self._context = 0
+        self._context = self._flying = 0
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
         self.most_choices = MOST_CHOICES
@@ -170,6 +172,13 @@ class VllmEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request; raise `PromptTooLong` before vLLM sees one that is."""
+        return await self._complete(request, None)
+
+    async def stream(self, request: Request, heard: Heard) -> Completion:
+        """Do the same, and tell `heard` of it meanwhile; see `Streaming`."""
+        return await self._complete(request, heard)
+
+    async def _complete(self, request: Request, heard: Heard | None) -> Completion:
         from vllm.inputs import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -185,23 +194,26 @@ class VllmEngine:
         if len(asked.ids) > room:
             raise PromptTooLong(len(asked.ids), room)
         name = f"rearank-{os.getpid()}-{next(self._numbers)}"
+        parameters = self.parameters(request, asked)
+        if heard is not None:
+            parameters = in_pieces(parameters, self._flying)
         began = time.perf_counter()
+        outputs = self._llm.generate(
+            tokens_input(list(asked.ids)), parameters, name, lora_request=self._lora
+        )
+        self._flying += 1
         try:
-            async for output in self._llm.generate(
-                tokens_input(list(asked.ids)),
-                self.parameters(request, asked),
-                name,
-                lora_request=self._lora,
-            ):
-                found = _completion(output, time.perf_counter() - began)
-                return with_scores(found, output, asked)
+            async with aclosing(outputs):
+                found, output = await (last(outputs) if heard is None else told(outputs, heard))
+            return with_scores(replace(found, seconds=time.perf_counter() - began), output, asked)
         except EngineError:
             raise
         except EngineDeadError as error:
             raise EngineError(*self._failure("the engine died", error)) from error
         except Exception as error:  # noqa: BLE001  the request's own fault, whatever its type
             raise EngineError(*self._failure("the engine refused the prompt", error)) from error
-        raise EngineError("the engine gave no answer")
+        finally:
+            self._flying -= 1
 
     def parameters(self, request: Request, asked: Asked) -> Any:
         """Return vLLM's sampling parameters for a request and its tokens."""
@@ -243,20 +255,6 @@ class VllmEngine:
         if not self._broken:
             self._settings.log.forget()
         self._encoders.shutdown(wait=False)
-
-
-def _completion(output: Any, seconds: float) -> Completion:
-    answer = output.outputs[0]
-    if answer.finish_reason not in ANSWERED:
-        # A fragment: vLLM aborts requests when it shuts down.
-        raise EngineError(f"the engine broke the answer off ({answer.finish_reason})")
-    return Completion(
-        text=answer.text,
-        finish_reason=answer.finish_reason,
-        prompt_tokens=len(output.prompt_token_ids),
-        completion_tokens=len(answer.token_ids),
-        seconds=seconds,
-    )
 
 
 def kv_tokens(cache: Any, ranks: int) -> int:

@@ -45,7 +45,8 @@ class Ask:
 
     `needs` is how many ranks of the answer must be known for the next stage to begin; the others
     may be settled later. None means all of them. `sample` tells apart asks about the same passages
-    that want an answer each.
+    that want an answer each. `wanted` is how many ranks of the answer count at all: the others may
+    keep the order shown, and the answer may end before it names them. None means all of them.
 
     >>> from rearank_cli import Ask
     >>> Ask(("d4", "d1")).doc_ids
@@ -55,6 +56,7 @@ class Ask:
     doc_ids: Ranking
     needs: int | None = None
     sample: int = 0
+    wanted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Answer:
 
     `ranking` holds the documents of the ask, best first, none lost and none invented; a choice
     puts the chosen one first and leaves the others as shown. `scores` are by doc id, empty where
-    the answer had none. `text` is the answer as written, without its `reasoning`.
+    the answer had none. `text` is the answer as written, without its `reasoning`. `read` is how
+    many first ranks were read of it where the others keep the order shown; 0 means all of it.
 
     >>> from rearank_cli import Answer
     >>> Answer(("d1", "d4"), text="[2] > [1]").flaws.names()
@@ -75,6 +78,7 @@ class Answer:
     flaws: Flaws = field(default_factory=Flaws)
     reasoning: str = ""
     text: str = ""
+    read: int = 0
 
 
 class Stage(NamedTuple):

@@ -41,7 +41,7 @@ def _sampled(plan: Plan, samples: int, shuffle: bool) -> Generator[Stage, Sequen
 
 def _other(ask: Ask, sample: int, shuffle: bool) -> Ask:
     shown = shuffled(ask.doc_ids, sample) if shuffle and sample else ask.doc_ids
-    return replace(ask, doc_ids=shown, sample=sample, needs=None)
+    return replace(ask, doc_ids=shown, sample=sample, needs=None, wanted=None)
 
 
 def merge(answers: Sequence[Answer], ask: Ask) -> Answer:

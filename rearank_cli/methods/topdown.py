@@ -94,8 +94,11 @@ class TopDown:
         """Bring the best `wanted` of a part to its top, in order."""
         if len(part) < 2:
             return part
-        (answer,) = yield Stage([Ask(part[: self.window])], around(part))
-        top, rest = answer.ranking, part[self.window :]
+        rest = part[self.window :]
+        # The partitions are compared with the pivot; what stands below it may come later.
+        needs = self.rank if rest else None
+        (answer,) = yield Stage([Ask(part[: self.window], needs)], around(part))
+        top = answer.ranking
         if not rest:
             return top
         cut = self.rank - 1

@@ -68,6 +68,7 @@ def _window(story: Story, number: int) -> Json:
         "cached": window.cached,
         "passage_chars": window.passage_chars,
         "shortened": window.shortened,
+        **({"read": window.read} if window.read else {}),
     }
 
 

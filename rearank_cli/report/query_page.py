@@ -12,7 +12,7 @@ from rearank_cli.report.page import Hit, QueryView, Span, WindowView
 from rearank_cli.report.reasoning import Piece, pieces, resolved_piece
 from rearank_cli.report.shading import UNJUDGED, gain_shade, shade
 from rearank_cli.report.story import Story, ranks
-from rearank_cli.report.totals import flaw_texts, is_flawed, scores_text
+from rearank_cli.report.totals import asides, flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace, spans
 
 TOP = 10
@@ -140,7 +140,7 @@ class _Builder:
             tokens=f"{window.prompt_tokens:,} + {window.completion_tokens:,} tokens",
             time="cached" if window.cached else f"{window.seconds:.1f} s",
             flaws=tuple(flaw_texts(window)),
-            cut=f"passages cut to {window.passage_chars} characters" if window.shortened else "",
+            cut=", ".join(asides(window)),
             reasoning=tuple(self._spans(window.reasoning, window.before)),
             answer=tuple(self._spans(_said(window), window.before)),
         )

@@ -14,7 +14,7 @@ from rearank_cli.report.likely import is_singly, scores
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.terminal_likely import likely_view, score_cell, words_view
-from rearank_cli.report.totals import counted, flaw_texts, is_flawed, scores_text
+from rearank_cli.report.totals import asides, counted, flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace
 
 PASSAGE_CHARS = 160
@@ -144,8 +144,8 @@ def _rule(story: Story, number: int) -> Rule:
     cost = f"{window.prompt_tokens:,} + {window.completion_tokens:,} tokens"
     time = "cached" if window.cached else f"{window.seconds:.1f} s"
     title = Text.assemble((place, "bold"), (f"  {cost}, {time}", "dim"))
-    if window.shortened:
-        title.append(f", passages cut to {window.passage_chars} characters", style="yellow")
+    for aside in asides(window):
+        title.append(f", {aside}", style="yellow")
     return Rule(title, align="left", style="red" if is_flawed(window) else "cyan")
 
 

@@ -108,6 +108,16 @@ def flaw_texts(window: AskTrace) -> list[str]:
     return found
 
 
+def asides(window: AskTrace) -> list[str]:
+    """Return what was special about an ask, in words: what was shown, what was read."""
+    found = []
+    if window.shortened:
+        found.append(f"passages cut to {window.passage_chars} characters")
+    if window.read:
+        found.append(f"first {counted(window.read, 'rank')} read")
+    return found
+
+
 def scores_text(window: AskTrace) -> str:
     """Return the scores of an answer by identifier, `[1] 7, [2] none`; empty where it has none."""
     shown = ("none" if score is None else f"{score:.4g}" for score in window.scores)

@@ -33,8 +33,13 @@ def request_for(
     """
     if ask.sample and sampling.temperature:
         sampling = replace(sampling, seed=sampling.seed + ask.sample)
-    choices = KINDS[recipe.kind].choices(form_of(recipe), len(shown))
-    return replace(recipe.request(query, shown, sampling), choices=choices, sample=ask.sample)
+    kind = KINDS[recipe.kind]
+    return replace(
+        recipe.request(query, shown, sampling),
+        choices=kind.choices(form_of(recipe), len(shown)),
+        sample=ask.sample,
+        ranks=(ask.wanted or 0) if kind.beginning else 0,
+    )
 
 
 def check_recipe(recipe: Recipe, method: Method) -> None:

@@ -1,13 +1,15 @@
 """The driver: every query is a chain of stages, and chains do not wait for each other."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
-from rearank_cli.engines.base import Engine
+from rearank_cli.engines.base import Engine, Heard, asked
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.methods import Answer, Method
 from rearank_cli.methods.answers import KINDS
@@ -23,8 +25,9 @@ from rearank_cli.reranking.asking import (
     form_of,
     request_for,
 )
-from rearank_cli.reranking.chain import Candidates, Chain, Reranked, Task
-from rearank_cli.reranking.schedule import Ticket, drive
+from rearank_cli.reranking.chain import Candidates, Chain, Moves, Reranked, Task
+from rearank_cli.reranking.hearing import ear_for
+from rearank_cli.reranking.schedule import Launcher, Ticket
 from rearank_cli.reranking.slots import Slots
 from rearank_cli.reranking.trace import AskTrace, ranks_text
 
@@ -35,6 +38,8 @@ class Settings:
 
     `sampling` and `passage_chars`, where passages are cut, in characters, are the recipe's unless
     they are given. `concurrency` bounds the requests in flight; None means what fits the engine.
+    `ahead` lets an ask begin as soon as enough is known of the answer before it, where the engine
+    has room and tells answers while they are written; the results are the same without.
     Raises `RearankError` for numbers that cannot work.
     """
 
@@ -45,6 +50,7 @@ class Settings:
     concurrency: int | None = None
     passage_chars: int | None = None
     sampling: Sampling | None = None
+    ahead: bool = True
 
     def __post_init__(self) -> None:
         """Check the numbers, and that the method can use the recipe's answers."""
@@ -91,6 +97,9 @@ class Listener:
         """A query cannot be reranked; return whether the others go on all the same."""
         return False
 
+    def taken_back(self, asks: int) -> None:
+        """So many asks had been begun early and turned out not to be needed."""
+
     def abandoned(self, position: int) -> bool:
         """Tell whether nothing more is to be asked for the query at this position."""
         return False
@@ -110,7 +119,7 @@ class Driver:
         self._engine = engine
         self._settings = settings
         self.listener = listener or Listener()
-        self._slots = Slots(engine, settings.concurrency)
+        self.slots = Slots(engine, settings.concurrency)
         # A server does not tell its tokenizer; a known one always has control tokens.
         self._cleaner = Cleaner(engine.reserved, unknown=not engine.reserved)
         self._form = form_of(settings.recipe)
@@ -134,7 +143,7 @@ class Driver:
         Closing the generator cancels what is in flight.
         """
         flight = _Flight(self, self._settings, work)
-        async with aclosing(drive(flight.begin(), self._slots, flight.step)) as landed:
+        async with aclosing(flight.launcher.drive(flight.begin())) as landed:
             async for task in landed:
                 for chain in flight.unasked():
                     yield flight.positions[chain], flight.result(chain)
@@ -151,56 +160,68 @@ class Driver:
         """Return the texts of a query as they are shown."""
         return Texts(candidates, self._cleaner)
 
-    async def ask(self, task: Task, texts: "Texts", expected: int) -> list[Task]:
-        """Ask, note the answer, and return the tasks that have become ready by it.
-
-        Errors name the query and the ranks.
-        """
-        place = f"query {task.chain.query.query_id}, {ranks_text(task.chain.ranks(task.ask))}"
-        try:
-            answer, trace = await self._ask(task, texts)
-        except EngineStartError:
-            raise
-        except EngineError as error:
-            raise EngineError(f"{place}: {error.message}", error.hint) from error
-        except RearankError as error:
-            raise RearankError(f"{place}: {error.message}", error.hint) from error
-        ready = task.chain.done(task, answer, trace)
-        self.listener.answered(trace, expected)
-        return ready
+    def ear(self, task: Task, foresees: Callable[[Answer], None] | None) -> Heard | None:
+        """Return who hears the answer to an ask; None where nothing would follow from it."""
+        kind = KINDS[self._settings.recipe.kind]
+        return ear_for(task.ask, self._form, kind.beginning, foresees)
 
     def read(self, completion: Completion, task: Task) -> Answer:
         """Return what a completion says about an ask."""
         return KINDS[self._settings.recipe.kind].read(completion, task.ask, self._form)
 
-    async def _ask(self, task: Task, texts: "Texts") -> tuple[Answer, AskTrace]:
+    async def ask(self, task: Task, texts: "Texts", heard: Heard | None) -> "Said":
+        """Ask until the prompt fits; return what was said.
+
+        Raises `RearankError` for a prompt that cannot fit, and what the engine raises.
+        """
         recipe, limit = self._settings.recipe, self._settings.limit
         began = time.perf_counter()
         while True:
             shown = [texts.passage(doc_id, limit) for doc_id in task.ask.doc_ids]
             request = request_for(recipe, texts.query, shown, self._settings.drawn, task.ask)
-            self._slots.expect(request)
+            self.slots.expect(request)
             try:
-                completion = await self._engine.complete(request)
+                completion = await asked(self._engine, request, heard)
                 break
             except PromptTooLong as error:
                 limit = shorter(limit, texts.longest(task.ask.doc_ids), error)
-        self._slots.note(completion)
-        answer = self.read(completion, task)
-        seconds = completion.seconds or time.perf_counter() - began
+        self.slots.note(completion)
+        if not completion.seconds:
+            completion = replace(completion, seconds=time.perf_counter() - began)
+        return Said(self.read(completion, task), completion, limit)
+
+    def done(self, task: Task, said: "Said", expected: int) -> Moves:
+        """Note what was said about an ask that is needed; return what follows from it."""
         trace = replace(
-            task.chain.traced(task, answer),
-            kind=recipe.kind,
-            tokens=tuple((text, round(logprob, 4)) for text, logprob in completion.tokens),
-            finish_reason=completion.finish_reason,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            seconds=round(0.0 if completion.cached else seconds, 3),
-            cached=completion.cached,
-            passage_chars=limit,
-            shortened=limit < self._settings.limit,
+            task.chain.traced(task, said.answer),
+            kind=self._settings.recipe.kind,
+            tokens=tuple((text, round(logprob, 4)) for text, logprob in said.completion.tokens),
+            finish_reason=said.completion.finish_reason,
+            prompt_tokens=said.completion.prompt_tokens,
+            completion_tokens=said.completion.completion_tokens,
+            seconds=round(0.0 if said.completion.cached else said.completion.seconds, 3),
+            cached=said.completion.cached,
+            passage_chars=said.limit,
+            shortened=said.limit < self._settings.limit,
         )
-        return answer, trace
+        moves = task.chain.done(task, said.answer, trace)
+        self.listener.answered(trace, expected)
+        return moves
+
+
+class Said(NamedTuple):
+    """What an engine said about an ask, and at how many characters its passages were cut."""
+
+    answer: Answer
+    completion: Completion
+    limit: int
+
+
+def _placed(task: Task, error: RearankError) -> RearankError:
+    """Return an error about an ask with a word on which one it was."""
+    place = f"query {task.chain.query.query_id}, {ranks_text(task.chain.ranks(task.ask))}"
+    kind = EngineError if isinstance(error, EngineError) else RearankError
+    return kind(f"{place}: {error.message}", error.hint)
 
 
 class Texts:
@@ -239,6 +260,8 @@ class _Flight:
         self._texts: dict[Chain, Texts] = {}
         self._traces: dict[Chain, list[AskTrace]] = {}
         self._unasked: list[Chain] = []
+        self._early: dict[Task, Ticket[Task]] = {}
+        self.launcher: Launcher[Task] = Launcher(driver.slots, self.step)
         self.positions: dict[Chain, int] = {}
         self._calls = [settings.calls(len(candidates.ranking)) for candidates in work]
         self._expected = sum(self._calls)
@@ -271,31 +294,81 @@ class _Flight:
             yield self._unasked.pop(0)
 
     def _tickets(self, chain: Chain, tasks: Sequence[Task]) -> list[Ticket[Task]]:
-        """Return the tickets of a stage."""
+        """Return the tickets of tasks of one stage."""
         position = self.positions[chain]
-        started = chain.stages > 1
         path = self._settings.path(len(self._work[position].ranking))
-        left = max(path - chain.stages + 1, 1)
-        return [Ticket(task, left, position, started) for task in tasks]
+        return [
+            Ticket(task, max(path - task.stage + 1, 1), position, task.stage > 1) for task in tasks
+        ]
 
     async def step(self, task: Task) -> list[Ticket[Task]]:
         """Do one task; return the tickets of those that have become ready by it."""
         chain, listener = task.chain, self._driver.listener
         position = self.positions[chain]
         if listener.abandoned(position):
+            self._take_back(chain.give_up())
             return []
-        if chain not in self._texts:
-            self._texts[chain] = self._driver.texts(self._work[position])
         try:
-            ready = await self._driver.ask(task, self._texts[chain], self._expected)
+            said = await self._said(task)
         except EngineError:
+            self._take_back(chain.give_up())
             raise
         except RearankError as error:
+            self._take_back(chain.give_up())
             if not listener.failed(position, error):
                 raise
             return []
-        self._correct(chain, len(ready))
-        return self._tickets(chain, ready)
+        moves = self._driver.done(task, said, self._expected)
+        self._correct(chain, len(moves.ready) + len(moves.kept))
+        for each in moves.kept:
+            self._keep(each)
+        self._take_back(moves.dropped)
+        return self._tickets(chain, moves.ready)
+
+    async def _said(self, task: Task) -> Said:
+        """Ask, and wait until the answer is needed; errors name the query and the ranks."""
+        chain = task.chain
+        if chain not in self._texts:
+            self._texts[chain] = self._driver.texts(self._work[self.positions[chain]])
+        foresees = partial(self._foresee, task)
+        early = self._settings.ahead and self.launcher.room
+        ear = self._driver.ear(task, foresees if early else None)
+        failure: RearankError | None = None
+        try:
+            said = await self._driver.ask(task, self._texts[chain], ear)
+            if task.fate is not None and not task.fate.done():
+                self._foresee(task, said.answer)
+        except RearankError as error:
+            failure = error
+        if task.fate is not None:
+            with self.launcher.resting():
+                await task.fate
+        if isinstance(failure, EngineStartError):
+            raise failure
+        if failure:
+            raise _placed(task, failure) from failure
+        return said
+
+    def _foresee(self, task: Task, answer: Answer) -> None:
+        """Begin early what is likely to follow."""
+        tasks = task.chain.foresee(task, answer)
+        for each in tasks:
+            each.fate = asyncio.get_running_loop().create_future()
+        tickets = self._tickets(task.chain, tasks)
+        self._early.update(zip(tasks, tickets, strict=True))
+        self.launcher.ahead(tickets)
+
+    def _keep(self, task: Task) -> None:
+        """Let a task that was begun early end as any other."""
+        self.launcher.confirm(self._early.pop(task))
+        assert task.fate is not None, "it was begun early"
+        task.fate.set_result(None)
+
+    def _take_back(self, tasks: Sequence[Task]) -> None:
+        """Cancel what was begun early and is not needed."""
+        begun = [self.launcher.withdraw(self._early.pop(task)) for task in tasks]
+        if any(begun):
+            self._driver.listener.taken_back(sum(begun))
 
     def _correct(self, chain: Chain, ready: int) -> None:
         """Replace the guess of a chain's asks by what is known now."""

@@ -130,6 +130,10 @@ class _Router(Listener):
         """Hand on."""
         self._other.answered(trace, expected)
 
+    def taken_back(self, asks: int) -> None:
+        """Hand on."""
+        self._other.taken_back(asks)
+
     def stage(self, position: int, traces: Sequence[AskTrace]) -> None:
         """Write, then hand on."""
         self._owners[position].trace.add(traces)

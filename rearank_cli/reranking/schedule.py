@@ -11,12 +11,15 @@ finished before all of them are. The policy below avoids both:
   rule (T. C. Hu, Operations Research 9(6), 1961), which gives the shortest makespan.
 
 How many stages and asks are left is a guess of the method's; a wrong one costs time alone.
+
+Work that may turn out not to be needed goes last: when nothing else waits and a slot is free.
 """
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -89,6 +92,10 @@ class Queue(Generic[T]):
             self._left = max(self._left - 1, 0)
         return ticket
 
+    def went_ahead(self) -> None:
+        """Note that an ask was taken that never waited here."""
+        self._left = max(self._left - 1, 0)
+
     def _head(self, heap: list[_Entry[T]]) -> Ticket[T]:
         """Return the first ticket of a heap that still waits."""
         while not heap[0][-1].waits:
@@ -108,57 +115,125 @@ async def drive(
     has failed none is started; those in flight finish, then the first failure is raised. Closing
     the generator cancels what is in flight.
     """
-    flight = _Flight(slots, step)
-    for ticket in first:
-        flight.queue.put(ticket)
-    try:
-        flight.launch()
-        while flight.flying:
-            yield await flight.land()
-        if flight.failure:
-            raise flight.failure
-    finally:
-        await flight.cancel()
+    async with aclosing(Launcher(slots, step).drive(first)) as done:
+        async for task in done:
+            yield task
 
 
-class _Flight(Generic[T]):
-    """The tasks in flight; `failure` is the first one's, and nothing is launched after it."""
+class Launcher(Generic[T]):
+    """What waits and what flies; see `drive`.
+
+    Steps may begin work early that may turn out not to be needed: they hand in its tickets with
+    `ahead`, and later `confirm` or `withdraw` every one of them. A step of such work ends only
+    after that, and what is withdrawn is cancelled; until it is decided, it is `resting`.
+    """
 
     def __init__(self, slots: Callable[[], int], step: Step[T]) -> None:
-        self.queue: Queue[T] = Queue(slots)
-        self.flying: dict[asyncio.Task[Iterable[Ticket[T]]], T] = {}
-        self.failure: BaseException | None = None
+        """Have nothing to do yet."""
         self._slots = slots
         self._step = step
+        self._queue: Queue[T] = Queue(slots)
+        self._early: set[Ticket[T]] = set()
+        self._flying: dict[asyncio.Task[Iterable[Ticket[T]]], Ticket[T]] = {}
+        self._withdrawn: set[Ticket[T]] = set()
+        self._resting = 0
         self._landed: asyncio.Queue[asyncio.Task[Iterable[Ticket[T]]]] = asyncio.Queue()
+        # The first step's that failed; nothing is launched after it.
+        self._failure: BaseException | None = None
 
-    def launch(self) -> None:
+    async def drive(self, first: Iterable[Ticket[T]]) -> AsyncGenerator[T]:
+        """Run tasks and yield each when it is done."""
+        for ticket in first:
+            self._queue.put(ticket)
+        try:
+            self._launch()
+            while self._flying:
+                for task in await self._land():
+                    yield task
+            if self._failure:
+                raise self._failure
+        finally:
+            for flying in self._flying:
+                flying.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
+
+    @property
+    def room(self) -> bool:
+        """Whether nothing waits that is needed, and a slot is free."""
+        return not self._queue and self._free
+
+    @property
+    def _free(self) -> bool:
+        return len(self._flying) - self._resting < max(self._slots(), 1)
+
+    def ahead(self, tickets: Iterable[Ticket[T]]) -> None:
+        """Add tickets of work that may turn out not to be needed."""
+        self._early.update(tickets)
+        self._launch()
+
+    def confirm(self, ticket: Ticket[T]) -> None:
+        """Take work that was begun early, or would have been, for work that is needed."""
+        if ticket in self._early:
+            self._early.remove(ticket)
+            self._queue.put(ticket)
+        else:
+            self._queue.went_ahead()
+
+    def withdraw(self, ticket: Ticket[T]) -> bool:
+        """Drop work that is not needed after all; return whether it had been begun."""
+        if ticket in self._early:
+            self._early.remove(ticket)
+            return False
+        for flying, other in self._flying.items():
+            if other is ticket:
+                self._withdrawn.add(ticket)
+                flying.cancel()
+        return True
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Leave the slot to others while the block runs."""
+        self._resting += 1
+        self._launch()
+        try:
+            yield
+        finally:
+            self._resting -= 1
+
+    def _launch(self) -> None:
         """Fill the free slots."""
-        while self.queue and len(self.flying) < max(self._slots(), 1) and not self.failure:
-            ticket = self.queue.take()
+        while self._free and not self._failure:
+            if self._queue:
+                ticket = self._queue.take()
+            elif self._early:
+                ticket = max(self._early, key=lambda each: (each.left, -each.position))
+                self._early.remove(ticket)
+            else:
+                return
             if ticket.opens is not None:
                 for ready in ticket.opens():
-                    self.queue.put(ready)
+                    self._queue.put(ready)
                 continue
             assert ticket.task is not None, "only a ticket that opens a chain has no task"
             flying = asyncio.create_task(self._step(ticket.task))
             flying.add_done_callback(self._landed.put_nowait)
-            self.flying[flying] = ticket.task
+            self._flying[flying] = ticket
 
-    async def land(self) -> T:
-        """Wait for a task to end, launch what can follow, and return it."""
+    async def _land(self) -> list[T]:
+        """Wait for a task to end, launch what can follow, and return it if it was needed."""
         landed = await self._landed.get()
-        task = self.flying.pop(landed)
-        error = landed.exception()  # asked of every task, or asyncio complains about it
-        self.failure = self.failure or error
+        ticket = self._flying.pop(landed)
+        if ticket in self._withdrawn:
+            self._withdrawn.remove(ticket)
+            if not landed.cancelled():
+                landed.exception()  # asked of every task, or asyncio complains about it
+            self._launch()
+            return []
+        error = landed.exception()
+        self._failure = self._failure or error
         if not error:
-            for ticket in landed.result():
-                self.queue.put(ticket)
-        self.launch()
-        return task
-
-    async def cancel(self) -> None:
-        """Cancel what is in flight and wait until it is gone."""
-        for flying in self.flying:
-            flying.cancel()
-        await asyncio.gather(*self.flying, return_exceptions=True)
+            for each in landed.result():
+                self._queue.put(each)
+        self._launch()
+        assert ticket.task is not None, "a ticket that flew has a task"
+        return [ticket.task]

@@ -10,13 +10,16 @@ from rearank_cli.reranking.trace import AskTrace
 
 
 class Summary:
-    """Counts over the asks answered so far; `retries` are an engine's own, by cause."""
+    """Counts over the asks answered so far; `retries` are an engine's own, by cause.
+
+    `taken_back` are asks beside them that had been begun early and were not needed.
+    """
 
     def __init__(self) -> None:
         """Start the clock."""
         self.asks = self.cached = self.prompt_tokens = self.completion_tokens = 0
         self.flaws: Counter[str] = Counter()
-        self.shortened = 0
+        self.shortened = self.taken_back = 0
         self.retries: Mapping[str, int] = {}
         self._begun = self._asked = time.monotonic()
 
@@ -53,6 +56,7 @@ class Summary:
             "cached": self.cached,
             "flaws": {name: self.flaws[name] for name in FLAW_NAMES},
             "shortened": self.shortened,
+            "taken_back": self.taken_back,
             "retries": dict(self.retries),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -67,6 +71,7 @@ class Summary:
             + (f" ({self.cached} from the cache)" if self.cached else ""),
             f"windows with flaws: {', '.join(found) if self.flaws else 'none'}",
             *([f"{self.shortened} windows with shortened passages"] if self.shortened else []),
+            *([f"{self.taken_back} begun early and taken back"] if self.taken_back else []),
             *([f"tried again: {_counts(self.retries)}"] if self.retries else []),
             f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
             f"{self.seconds:.1f} s",

@@ -26,9 +26,10 @@ class AskTrace:
     out). `ranks_before` and `ranks_after` say where these documents stood in the query's whole
     ranking before the stage and stand after it, from 1, in the order of `before`. All other
     documents keep their order among themselves; where a method moved them too, `moved` has their
-    new ranks. `tokens`, where the likelihood of the query was asked for, are the query's tokens and
-    their natural log-probabilities. `hits`, in the first ask alone, is the ranking before the first
-    stage, within the depth.
+    new ranks. `read` is how many first ranks of the answer were read where no more were wanted: the
+    others keep the order shown; 0 means that all of it was. `tokens`, where the likelihood of the
+    query was asked for, are the query's tokens and their natural log-probabilities. `hits`, in the
+    first ask alone, is the ranking before the first stage, within the depth.
 
     `passage_chars` is the length at which passages were cut, in characters, and `shortened` says
     that it is below the recipe's for want of context; `seconds` is the time that a ready engine
@@ -59,6 +60,7 @@ class AskTrace:
     cached: bool = False
     passage_chars: int = 0
     shortened: bool = False
+    read: int = 0
 
     @property
     def ranks(self) -> str:
@@ -69,7 +71,7 @@ class AskTrace:
         """Return the trace as one line of JSON; parts that are empty are left out."""
         record = asdict(self)
         record["pass"] = record.pop("pass_")
-        for name in ("moved", "hits", "scores", "tokens"):
+        for name in ("moved", "hits", "scores", "read", "tokens"):
             if not record[name]:
                 del record[name]
         return json.dumps(record, ensure_ascii=False)

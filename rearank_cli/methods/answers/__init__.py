@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rearank_cli.methods.answers import choice, judgement, letters, likelihood, order, scores
+from rearank_cli.methods.answers.beginning import Beginning
 from rearank_cli.methods.answers.form import LETTERS, Form
 from rearank_cli.methods.base import Answer, Ask, Kind
 from rearank_cli.records import Completion
 
-__all__ = ["KINDS", "AnswerKind", "Form", "Reader"]
+__all__ = ["KINDS", "AnswerKind", "Beginning", "Form", "Reader"]
 
 Reader = Callable[[Completion, Ask, Form], Answer]
 
@@ -23,10 +24,12 @@ class AnswerKind:
     """How a kind of answer is asked for and read.
 
     `single` kinds are about one passage at a time. `first_token` kinds are always read from the
-    log-probabilities of the first token, others only where the recipe says so.
+    log-probabilities of the first token, others only where the recipe says so. The first ranks of
+    kinds with a `beginning` can be read before the whole is there.
     """
 
     read: Reader
+    beginning: type[Beginning] | None = None
     single: bool = False
     first_token: bool = False
     continues: bool = False
@@ -51,7 +54,7 @@ class AnswerKind:
 
 
 KINDS: dict[Kind, AnswerKind] = {
-    "order": AnswerKind(order.read),
+    "order": AnswerKind(order.read, Beginning),
     "choice": AnswerKind(choice.read),
     "scores": AnswerKind(scores.read),
     "letters": AnswerKind(letters.read, first_token=True),

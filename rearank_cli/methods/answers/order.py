@@ -1,13 +1,14 @@
 """From what the model wrote to a full order of its window."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from rearank_cli.methods.answers.beginning import Beginning
 from rearank_cli.methods.answers.form import Form
 from rearank_cli.methods.answers.reading import first_told
 from rearank_cli.methods.answers.shapes import identifiers
 from rearank_cli.methods.base import Answer, Ask
-from rearank_cli.records import Completion, Flaws
+from rearank_cli.records import Completion, Flaws, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def parse(text: str, count: int, *, cut: bool = False, thinks: bool = False) -> 
     flaws = Flaws(
         missing=tuple(missing) if found else (),
         repeated=_repeated(found, count),
-        unknown=tuple(dict.fromkeys(number for number in found if not 1 <= number <= count)),
+        unknown=_unknown(found, count),
         truncated=cut and not reading.complete,
         no_answer=not found,
     )
@@ -64,14 +65,25 @@ def _repeated(found: Iterable[int], count: int) -> tuple[int, ...]:
     return tuple(repeated)
 
 
+def _unknown(found: Iterable[int], count: int) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(number for number in found if not 1 <= number <= count))
+
+
 def read(completion: Completion, ask: Ask, form: Form) -> Answer:
-    """Read an order from what the model wrote."""
-    found = parse(
-        completion.text,
-        len(ask.doc_ids),
-        cut=completion.finish_reason == "length",
-        thinks=form.thinks and not completion.reasoning,
-    )
+    """Read an order from what the model wrote.
+
+    Where the ask wants its first ranks only and the answer begins with them, nothing behind them is
+    read: the other passages follow as shown.
+    """
+    thinks = form.thinks and not completion.reasoning
+    count = len(ask.doc_ids)
+    if ask.wanted is not None and ask.wanted < count:
+        beginning = Beginning(count, ask.wanted, thinks)
+        first = beginning.read(completion.text)
+        if first:
+            return _begun(completion, ask, first, beginning.found)
+    cut = completion.finish_reason == "length"
+    found = parse(completion.text, count, cut=cut, thinks=thinks)
     return Answer(
         tuple(ask.doc_ids[index] for index in found.order),
         {},
@@ -79,3 +91,25 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
         completion.reasoning or found.reasoning,
         found.answer,
     )
+
+
+def _begun(completion: Completion, ask: Ask, first: Sequence[int], found: Sequence[int]) -> Answer:
+    """Return the answer of which the first ranks were read; only their flaws count."""
+    count = len(ask.doc_ids)
+    flaws = Flaws(repeated=_repeated(found, count), unknown=_unknown(found, count))
+    reading = next(readings(completion.text, False))
+    return Answer(
+        begun(ask.doc_ids, first),
+        {},
+        flaws,
+        completion.reasoning or reading.reasoning,
+        reading.answer,
+        read=len(first),
+    )
+
+
+def begun(shown: Ranking, first: Sequence[int]) -> Ranking:
+    """Return an order of which only the first places are known; the others follow as shown."""
+    known = set(first)
+    rest = (doc_id for index, doc_id in enumerate(shown) if index not in known)
+    return (*(shown[index] for index in first), *rest)

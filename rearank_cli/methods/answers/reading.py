@@ -9,8 +9,8 @@ T = TypeVar("T")
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _NAMES = r"(?:think|thinking|reasoning|thought|seed:think)"
-_THINK = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE)
-_THINK_END = re.compile(rf"</{_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+THINK = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE)
+THINK_END = re.compile(rf"</{_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 
 
 class Reading(NamedTuple):
@@ -44,7 +44,7 @@ def readings(text: str, unfinished: bool) -> Iterator[Reading]:
     stands before it, after an earlier end; or it is a complete <answer> right before it, in a text
     whose reasoning was never opened.
     """
-    ends = list(_THINK_END.finditer(text))
+    ends = list(THINK_END.finditer(text))
     at = ends[-1].end() if ends else 0
     yield _read(text[:at], text[at:], unfinished and not ends)
     if not ends:
@@ -55,7 +55,7 @@ def readings(text: str, unfinished: bool) -> Iterator[Reading]:
         return
     before = text[: ends[0].start()]
     closed = before.rstrip().lower().endswith("</answer>")
-    if closed and not _THINK.search(before):
+    if closed and not THINK.search(before):
         yield _read("", before, False)
 
 
@@ -68,7 +68,7 @@ def _read(past: str, body: str, unfinished: bool) -> Reading:
         answer = _OPEN_ANSWER.split(answers[-1].group(1))[-1]
         reasoning = past + body[: answers[-1].start()]
         return Reading(_thoughts(reasoning), answer.strip(), True, True)
-    opened = _THINK.search(body)
+    opened = THINK.search(body)
     if opened or unfinished:
         # What stands before reasoning that never ends is not part of it.
         at = opened.start() if opened else 0
@@ -79,4 +79,4 @@ def _read(past: str, body: str, unfinished: bool) -> Reading:
 
 
 def _thoughts(text: str) -> str:
-    return _THINK_END.sub("", _THINK.sub("", text)).strip()
+    return THINK_END.sub("", THINK.sub("", text)).strip()

@@ -1,0 +1,101 @@
+"""Answers that a server sends piece by piece, as server-sent events of OpenAI's dialect."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from rearank_cli.engines.base import ENOUGH, Heard
+from rearank_cli.engines.replies import Retry, completion
+from rearank_cli.engines.server_scores import path
+from rearank_cli.records import Completion, Request
+
+FIELDS: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+_REFUSED = {400, 404, 405, 422, 501}
+
+
+class Unstreamed(Exception):
+    """The server takes no requests for an answer in pieces."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What has come of an answer so far."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    pieces: int = 0
+
+    def add(self, url: str, event: Mapping[str, Any]) -> bool:
+        """Take an event; return whether it brought any text. Raises `Retry` for an error."""
+        if event.get("error"):
+            raise Retry(f"{url}: {str(event['error'])[:200]}", "broken stream")
+        self.usage = event.get("usage") or self.usage
+        choice = next(iter(event.get("choices") or []), None)
+        if choice is None:
+            return False
+        # A piece of a plain text's completion has its text where that of a chat has a delta.
+        delta = choice.get("delta") or {"content": choice.get("text")}
+        text = delta.get("content") or ""
+        thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        self.text += text
+        self.reasoning += thought
+        self.pieces += bool(text or thought)
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return bool(text)
+
+    @property
+    def so_far(self) -> Completion:
+        """The answer as far as it is written; a piece counts as a token."""
+        prompt = int(self.usage.get("prompt_tokens") or 0)
+        return Completion(self.text, self.reasoning, ENOUGH, prompt, self.pieces)
+
+    def reply(self) -> httpx.Response:
+        """Return the reply that a request for the whole answer would have got."""
+        message = {"content": self.text, "reasoning_content": self.reasoning}
+        choice = {"message": message, "finish_reason": self.finish_reason}
+        return httpx.Response(200, json={"choices": [choice], "usage": self.usage})
+
+
+async def told(
+    client: httpx.AsyncClient, url: str, body: Mapping[str, Any], request: Request, heard: Heard
+) -> Completion:
+    """Post a request for pieces, tell `heard` of the answer meanwhile, and return it.
+
+    Where that has enough, the connection is closed, which ends the answer. Raises `Unstreamed`,
+    what `replies.completion` raises, and httpx's errors.
+    """
+    async with client.stream("POST", url + path(request), json=body) as reply:
+        if "text/event-stream" not in reply.headers.get("content-type", ""):
+            await reply.aread()
+            if reply.status_code in _REFUSED and "stream" in reply.text:
+                raise Unstreamed
+            return completion(url, reply, request)
+        answer = _Answer()
+        async for line in reply.aiter_lines():
+            event = _event(url, line)
+            if event is not None and answer.add(url, event) and answer.finish_reason is None:
+                so_far = answer.so_far
+                if heard(so_far):
+                    return so_far
+    return completion(url, answer.reply(), request)
+
+
+def _event(url: str, line: str) -> Mapping[str, Any] | None:
+    """Return the event on a line; None where there is none. Raises `Retry` for other data."""
+    if not line.startswith("data:"):
+        return None
+    data = line.removeprefix("data:").strip()
+    if data == "[DONE]":
+        return None
+    try:
+        event = json.loads(data)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise Retry(f"{url}: expected a piece of an answer, found other data", "broken stream")
+    return event
