@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rearank_cli.methods.answers.beginning import Beginning
 from rearank_cli.methods.answers.form import Form
-from rearank_cli.methods.answers.reading import first_told
+from rearank_cli.methods.answers.reading import first_told, readings
 from rearank_cli.methods.answers.shapes import identifiers
 from rearank_cli.methods.base import Answer, Ask
 from rearank_cli.records import Completion, Flaws, Ranking
