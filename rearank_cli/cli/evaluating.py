@@ -16,12 +16,22 @@ from rearank_cli.formats.packed import plain_name
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements."""
+    """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements.
+
+    `label` stands for it in file names; `short` is what somebody said that it is called.
+    """
 
     label: str
     dataset: str | None
     qrels: str | None
     runs: list[str] = field(default_factory=list)
+    short: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called among expectations."""
+        name = self.dataset or ""
+        return self.short or (Path(name).name if Path(name).is_absolute() else name)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,8 @@ def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[
                 hint="name a collection with -d, for example -d demo, or a file with --qrels",
             )
         place = (source.dataset, source.qrels)
-        group = groups.setdefault(place, Group(collection_label(source.label), *place))
+        fresh = Group(collection_label(source.label), *place, short=source.short)
+        group = groups.setdefault(place, fresh)
         if run in words.runs:
             group.runs.append(run)
     return list(groups.values())
