@@ -98,6 +98,7 @@ class Page:
     notes: Sequence[str]
     differences: Sequence[Chart]
     gains: Sequence[Chart]
+    gains_title: str
     grades: Sequence[tuple[str, str]]
     names: tuple[str, str]
     runs: Sequence[str]
