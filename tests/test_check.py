@@ -147,6 +147,6 @@ def test_names_that_are_nothing() -> None:
 def test_usage_errors_are_exit_2(tmp_path: Path) -> None:
     write(tmp_path, entry(0.5))
     done = rearank(tmp_path, "check", "run.trec", "--expect", "expected.toml")
-    assert (done.returncode, "neither --qrels nor --dataset" in done.stderr) == (2, True)
+    assert (done.returncode, "expected relevance judgements" in done.stderr) == (2, True)
     done = rearank(tmp_path, *ARGUMENTS[:4], "--expect", "absent.toml")
     assert (done.returncode, "absent.toml: no such file" in done.stderr) == (2, True)

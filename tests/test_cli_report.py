@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from command import rearank
+from llm_server import serving
 from reasoner import write_demo, write_large
+from test_several import SIZES, collections, runs
 
 from rearank_cli.collection import open_collection
 from rearank_cli.reranking.trace import AskTrace
@@ -134,3 +136,44 @@ def test_50_queries_of_100_hits_stay_under_5_mb(tmp_path: Path) -> None:
     assert html.count(b'<details class="query"') == 50
     assert html.count(b'<details class="window"') == 450
     assert len(html) < 5_000_000
+
+
+def test_the_figures_come_first_and_nothing_is_shown_of_nothing(files: Path) -> None:
+    """A run that is worse has no gain; one that is like the baseline has no chart."""
+    lines = (files / "first-stage.trec").read_text().splitlines()
+    rows = [line.split() for line in lines]
+    worse = [" ".join([q, z, d, str(99 - int(r)), str(r), "worse"]) for q, z, d, r, *_ in rows]
+    (files / "worse.trec").write_text("\n".join(worse) + "\n")
+    (files / "alike.trec").write_text("\n".join(lines) + "\n")
+    done = report(files, "first-stage.trec", "alike.trec", "worse.trec", "-d", "demo")
+    assert done.returncode == 0, done.stderr
+    page = done.stdout
+    assert page.index("<caption>Figures") < page.index("worse against first-stage, by")
+    assert "Where the loss comes from</h2>" in page
+    assert "Where the gain comes from" not in page
+    assert "alike against first-stage, by query" not in page
+    below = re.findall(r'<text[^>]*text-anchor="middle"[^>]*>([^<]*)', page)
+    assert "21+" in below and not any("…" in label for label in below)
+
+
+def test_several_collections_get_a_page_each_and_an_index(tmp_path: Path) -> None:
+    collections(tmp_path)
+    with serving() as server:
+        options = ("--base-url", server.url, "--model", "scripted")
+        done = rearank(tmp_path, "rerank", *runs(), *options, "-o", "{stem}.rearank.trec")
+    assert done.returncode == 0, done.stderr
+    given = [*runs(), *(f"{name}.rearank.trec" for name in SIZES)]
+    done = rearank(tmp_path, "report", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected a file for the index of 3 collections, found stdout" in done.stderr
+    done = rearank(tmp_path, "report", *given, "-o", "all.html")
+    assert done.returncode == 0, done.stderr
+    index = (tmp_path / "all.html").read_text()
+    assert re.findall(r'<h3><a href="([^"]*)">', index) == [f"all.{name}.html" for name in SIZES]
+    (row,) = re.findall(r'<td class="left ">rearank</td>((?:<td.*?</td>)+)', index)
+    assert row.count("1.0000") == 4  # of three collections and their mean
+    for name, queries in SIZES.items():
+        page = (tmp_path / f"all.{name}.html").read_text()
+        assert f"<h1>{name}.rearank against {name}.bm25</h1>" in page
+        assert page.count('<details class="window"') == 2 * queries
+        assert "Flaws in the answers" not in page

@@ -98,7 +98,7 @@ def test_who_holds_the_memory_of_the_card_is_told() -> None:
     holders = [Holder(4711, "python", 39000, "GPU-1")]
     (found,) = check_gpu_memory(full, holders)
     assert state(found) == "bad"
-    assert "python (process 4711)" in found.found
+    assert "python (process 4711, 38.1 GiB)" in found.found
     assert check_gpu_memory(GPU, holders) == []
     assert check_gpu_memory(Machine(), holders) == []
 

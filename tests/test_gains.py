@@ -22,8 +22,8 @@ def test_moves_fall_into_bins() -> None:
         "+3–5",
         "−6–10",
         "−11–20",
-        "+20…",
-        "−20…",
+        "+21 or more",
+        "−21 or more",
     ]
     assert {move_bin(moved) for moved in range(-200, 200)} == set(MOVE_BINS)
     assert len(set(MOVE_BINS)) == len(MOVE_BINS)

@@ -1,13 +1,14 @@
 """What a GPU machine lacks is said before anything is downloaded or started."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rearank_cli.engines import prepare as preparing
-from rearank_cli.engines.gpus import Gpu, Holder
-from rearank_cli.engines.machine import CPU_BUILD, GPU_BUILD, Machine
+from rearank_cli.engines.gpus import Gpu, Holder, query_holders
+from rearank_cli.engines.machine import CPU_BUILD, GPU_BUILD, Machine, look
 from rearank_cli.engines.needs import (
     attention_backend,
     build_problem,
@@ -21,6 +22,7 @@ from rearank_cli.errors import EngineStartError
 
 CARD = Gpu(0, "GPU-aa11", "NVIDIA L4", 23034, 500, "580.95.05", (8, 9))
 GPU = Machine([Path("/dev/nvidia0")], [CARD], "580.95.05", builds=frozenset({GPU_BUILD}))
+SMI = "0, GPU-aa11, NVIDIA L4, 23034, 21504, 580.95.05, 8.9\n"
 DEBIAN = 'NAME="Debian GNU/Linux"\nID=debian\n'
 ROCKY = 'ID="rocky"\nID_LIKE="rhel centos fedora"\n'
 
@@ -128,16 +130,53 @@ def test_flash_attention_is_chosen_where_flashinfers_cannot_be_compiled(
 
 def test_memory_that_others_hold_is_named_with_who_holds_it() -> None:
     full = replace(CARD, used=9500)
-    holders = [Holder(12, "python3", 9000, CARD.uuid), Holder(13, "x", 1, "GPU-bb22")]
+    typed = "rearank rerank a.trec -o b.trec"
+    holders = [Holder(12, "python3", 9000, CARD.uuid, typed), Holder(13, "x", 1, "GPU-bb22")]
     problem = memory_problem([full], holders)
     assert problem
     assert problem.what == (
-        "NVIDIA L4: 9.3 of 22.5 GiB are in use by python3 (process 12), and vLLM is to take 92%"
+        "NVIDIA L4: 9.3 of 22.5 GiB are in use by rearank rerank a.trec -o b.trec "
+        "(process 12, 8.8 GiB), and vLLM is to take 92%"
     )
+    assert "give several runs to one rearank rerank" in problem.remedy
+    assert "`base_urls`" in problem.remedy
     assert "gpu_memory_utilization=0.56" in problem.remedy
     assert memory_problem([full], holders, 0.56) is None  # what it advises works
     assert memory_problem([CARD], []) is None  # a screen's share
     assert memory_problem([replace(CARD, total=0, used=0)], []) is None
+
+
+def test_a_second_engine_says_who_holds_the_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """nvidia-smi names the engine's process; the command is that of the one that started it."""
+    for pid, parent, typed in ((7, 5, "VLLM::EngineCore"), (5, 1, "rearank rerank a.trec")):
+        folder = tmp_path / "proc" / str(pid)
+        folder.mkdir(parents=True)
+        (folder / "cmdline").write_text(typed.replace(" ", "\0") + "\0")
+        (folder / "stat").write_text(f"{pid} (VLLM::Engine (x)) S {parent} 1")
+    device = tmp_path / "dev" / "nvidia0"
+    device.parent.mkdir()
+    device.touch()
+    apps = "7, VLLM::EngineCore, 20480, GPU-aa11\n5, /usr/bin/python3, 1024, GPU-aa11\n"
+
+    def smi(words: Sequence[str]) -> str:
+        if "-L" in words:
+            return ""
+        return apps if "compute-apps" in words[1] else SMI
+
+    machine = look(tmp_path, {}, smi, frozenset({GPU_BUILD}))
+    holders = query_holders(smi, tmp_path)
+    # The id may be another process's, as in a container: then it is known by its name alone.
+    assert [each.command for each in holders] == ["rearank rerank a.trec", ""]
+    monkeypatch.setattr(preparing, "look", lambda: machine)
+    monkeypatch.setattr(preparing, "query_holders", lambda: holders)
+    found = preparing.taken_meanwhile({})
+    assert found
+    assert "by rearank rerank a.trec (process 7, 20.0 GiB), /usr/bin/python3 (process 5" in (
+        found.what
+    )
+    assert preparing.taken_meanwhile({"gpu_memory_utilization": 0.05}) is None
 
 
 def test_both_builds_in_one_environment_are_refused() -> None:

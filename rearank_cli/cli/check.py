@@ -20,8 +20,14 @@ SHORT = 3
 
 
 def command(
+    context: typer.Context,
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Runs in TREC format; - is stdin.")
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs in TREC format (- is stdin), and what judges them where they do not know "
+            "their collection.",
+        ),
     ],
     expect: Annotated[
         str,
@@ -37,7 +43,7 @@ def command(
         typer.Option(
             metavar="NAME",
             help="What the collection is called among the expectations.",
-            show_default="as -d names it",
+            show_default="as -d or the run's origin names it",
             rich_help_panel="Collection",
         ),
     ] = None,
@@ -63,9 +69,12 @@ def command(
 ) -> None:
     """Measure runs as eval does, and compare them with figures that are expected.
 
+    Runs of several collections are held against the figures of each.
+
     Exit code 3 when a figure falls short by more than the tolerance. One that is higher passes; the
     table says `above` where it is so by more than the tolerance.
     """
+    from rearank_cli.cli.evaluating import grouped, sorted_out
     from rearank_cli.collection import open_collection
     from rearank_cli.evaluation.checking import hold, write_outcomes
     from rearank_cli.evaluation.evaluate import inquire
@@ -76,22 +85,23 @@ def command(
     from rearank_cli.evaluation.measures import parse_measures
 
     check_writable(output)
-    if qrels is None and dataset is None:
-        raise RearankError(
-            "expected relevance judgements, found neither --qrels nor --dataset",
-            hint="name a file with --qrels FILE or a collection with -d NAME",
-        )
-    if [*runs, qrels].count(STDIO) > 1:
+    words = sorted_out(runs, dataset, qrels)
+    groups = grouped(context, words, None)
+    if [*words.runs, words.qrels].count(STDIO) > 1:
         raise RearankError("expected one input from stdin, found - more than once")
-    where = collection_name or dataset or ""
-    expected = select(expectations(expect), where)
-    request = Inquiry(
-        label_sources(runs),
-        parse_measures(each.measure for each in expected),
-        judged_queries_only=judged_queries_only,
-    )
-    report = inquire(request, judgements_of(qrels or open_collection(dataset)))
-    outcomes = hold(report, expected, where, tolerance)
+    if collection_name and len(groups) > 1:
+        raise RearankError(f"--collection-name: expected one collection, found {len(groups)}")
+    known = expectations(expect)
+    asked = [(each, select(known, collection_name or each.name)) for each in groups]
+    outcomes = []
+    for group, expected in asked:
+        request = Inquiry(
+            label_sources(group.runs),
+            parse_measures(each.measure for each in expected),
+            judged_queries_only=judged_queries_only,
+        )
+        report = inquire(request, judgements_of(group.qrels or open_collection(group.dataset)))
+        outcomes += hold(report, expected, collection_name or group.name, tolerance)
     with write_text(output) as handle:
         write_outcomes(handle, outcomes, expect, format or default_format(output, False), digits)
     if any(outcome.verdict == "short" for outcome in outcomes):

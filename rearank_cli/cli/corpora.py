@@ -25,7 +25,8 @@ Datasets = Annotated[
         "-d",
         envvar=DATASET_VARIABLE,
         metavar="NAME",
-        help="Collection: an ir_datasets id, a BEIR-style folder, or 'demo'; repeatable.",
+        help="Collection: an ir_datasets id, a BEIR-style folder, or 'demo'; repeatable. "
+        "SHORT=NAME says what {collection} and tables call it.",
         rich_help_panel="Collection",
     ),
 ]

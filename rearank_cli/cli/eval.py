@@ -171,24 +171,12 @@ def _column(
     report_of: "Callable[[Group, str | None], tuple[Report, Inquiry, Judgements]]",
 ) -> "Column":
     """Return one collection's column; its baseline is the run that is named alike."""
-    from rearank_cli.cli.evaluating import column_name, system
+    from rearank_cli.cli.evaluating import baseline_in, column_name, rows_of
     from rearank_cli.evaluation.several import Column
 
-    base = None
-    if baseline is not None:
-        wanted = system(baseline, group) if Path(baseline).is_file() else baseline
-        base = next((run for run in group.runs if system(run, group) == wanted), None)
-        if base is None:
-            raise RearankError(
-                f"--baseline {baseline}: expected a run named {wanted} of every collection, found "
-                f"none of {column_name(group)}",
-                hint="runs are named COLLECTION.NAME.trec; give NAME",
-            )
-    report, request, _ = report_of(group, base)
-    rows = {label: system(str(run), group) for label, run in request.runs.items()}
-    if len(set(rows.values())) < len(rows):
-        rows = {label: label for label in rows}
-    return Column(column_name(group), report, rows)
+    base = None if baseline is None else baseline_in(group, baseline)
+    report, _, _ = report_of(group, base)
+    return Column(column_name(group), report, rows_of(group))
 
 
 def _check(runs: list[str], qrels: str | None, baseline: str | None, diff: bool) -> None:

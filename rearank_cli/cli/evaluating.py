@@ -10,18 +10,29 @@ import typer
 from rearank_cli.cli import origins
 from rearank_cli.cli.names import collection_label
 from rearank_cli.errors import RearankError
+from rearank_cli.evaluation.labels import label_sources
 from rearank_cli.formats.files import STDIO, read_lines
 from rearank_cli.formats.packed import plain_name
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements."""
+    """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements.
+
+    `label` stands for it in file names; `short` is what somebody said that it is called.
+    """
 
     label: str
     dataset: str | None
     qrels: str | None
     runs: list[str] = field(default_factory=list)
+    short: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called among expectations."""
+        name = self.dataset or ""
+        return self.short or (Path(name).name if Path(name).is_absolute() else name)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,8 @@ def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[
                 hint="name a collection with -d, for example -d demo, or a file with --qrels",
             )
         place = (source.dataset, source.qrels)
-        group = groups.setdefault(place, Group(collection_label(source.label), *place))
+        fresh = Group(collection_label(source.label), *place, short=source.short)
+        group = groups.setdefault(place, fresh)
         if run in words.runs:
             group.runs.append(run)
     return list(groups.values())
@@ -94,6 +106,29 @@ def system(run: str, group: Group) -> str:
     """Return which row a run belongs to: its name without what names the collection."""
     name = re.sub(r"\.(trec|run|txt)$", "", plain_name(Path(run).name))
     return name.partition(".")[2] or name
+
+
+def rows_of(group: Group) -> dict[str, str]:
+    """Return the row of each run by its label: the label itself where two rows would be one."""
+    labels = label_sources(group.runs)
+    rows = {label: system(run, group) for label, run in labels.items()}
+    return rows if len(set(rows.values())) == len(rows) else {label: label for label in rows}
+
+
+def baseline_in(group: Group, baseline: str) -> str:
+    """Return the run of a group that a baseline names, as a row or as a file of any collection.
+
+    Raises `RearankError` where there is none.
+    """
+    wanted = system(baseline, group) if Path(baseline).is_file() else baseline
+    for run in group.runs:
+        if system(run, group) == wanted:
+            return run
+    raise RearankError(
+        f"--baseline {baseline}: expected a run named {wanted} of every collection, found "
+        f"none of {column_name(group)}",
+        hint="runs are named COLLECTION.NAME.trec; give NAME",
+    )
 
 
 def column_name(group: Group) -> str:

@@ -129,14 +129,9 @@ def _lineage(run: str, json: bool) -> None:
 
 def _trace_of(name: str) -> str:
     """Return the trace that is meant: the one beside a run, where a run is named."""
-    from rearank_cli.formats.packed import plain_name
+    from rearank_cli.cli.names import trace_beside
 
-    path = Path(name)
-    if plain_name(path.name).endswith(".trec"):
-        beside = path.with_name(plain_name(path.name).removesuffix(".trec") + ".trace.jsonl")
-        if beside.is_file():
-            return str(beside)
-    return name
+    return trace_beside(name) or name
 
 
 def _check(

@@ -80,6 +80,16 @@ def check_distinct(outputs: Sequence[str], inputs: Sequence[str]) -> None:
             raise RearankError(f"{output}: expected a new file, found one of the runs to read")
 
 
+def trace_beside(run: str) -> str | None:
+    """Return the trace that lies beside a run; None where there is none."""
+    path = Path(run)
+    name = plain_name(path.name)
+    if not name.endswith(".trec"):
+        return None
+    beside = path.with_name(name.removesuffix(".trec") + ".trace.jsonl")
+    return str(beside) if beside.is_file() else None
+
+
 def named_outputs(outputs: Sequence[str]) -> str:
     """Return how lines name outputs: one by its file without `.trec`, several by their number."""
     if len(outputs) != 1:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,19 +107,30 @@ def source_of_trace(
     return source
 
 
-def source_for_all(
+@dataclass(frozen=True)
+class Sourced:
+    """Runs of one collection, or of none that is known."""
+
+    source: "Source | None"
+    runs: list[str]
+
+
+def by_source(
     context: typer.Context, runs: Sequence[str], named: Sequence[str | None]
-) -> "Source | None":
-    """Return the one collection of several runs; raise `RearankError` where they have several."""
-    found = [source_for(context, run, named) for run in runs[: 1 if any(named) else None]]
-    known = [source for source in found if source]
-    places = {(each.dataset, each.corpus, each.queries, each.qrels): each.name for each in known}
-    if len(places) > 1:
-        raise RearankError(
-            f"expected runs of one collection, found {' and '.join(places.values())}",
-            hint="name the one that is meant with -d, or give one page to each",
-        )
-    return known[0] if known else None
+) -> list[Sourced]:
+    """Return the runs by their collection, in their order.
+
+    A run that knows none joins the others where these have but one.
+    """
+    groups: dict[tuple[str | None, ...] | None, Sourced] = {}
+    for run in runs:
+        source = source_for(context, run, named)
+        place = (source.dataset, source.corpus, source.queries, source.qrels) if source else None
+        groups.setdefault(place, Sourced(source, [])).runs.append(run)
+    if None in groups and len(groups) == 2:
+        (known,) = (each for place, each in groups.items() if place is not None)
+        return [Sourced(known.source, list(runs))]
+    return list(groups.values())
 
 
 def _is_named(context: typer.Context, named: Sequence[str | None]) -> bool:

@@ -1,6 +1,7 @@
 """Runs that papers have published: fetched by `retrieve --run-of`, listed by `datasets runs`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rearank_cli.formats.files import check_writable
@@ -8,6 +9,7 @@ from rearank_cli.log import note
 
 if TYPE_CHECKING:
     from rearank_cli.collection.collection import Collection as Collection
+    from rearank_cli.formats.origin import Input
 
 Rows = list[tuple[str, ...]]
 
@@ -19,18 +21,22 @@ def write_published(
     exclude_self: bool,
     hits: int,
     output: str,
-    about: "Callable[[str], Mapping[str, Any]] | None",
+    about: "Callable[[str, Sequence[Input]], Mapping[str, Any]] | None",
 ) -> None:
     """Fetch a published run and write it, held against a collection if there is one.
 
-    `about` returns its origin, given the name of the collection that it was published for.
+    A file is a run from elsewhere, which gets an origin by this. `about` returns it, given the name
+    of the collection that the run was published for, and the file that it was read from.
     """
     from rearank_cli.collection.published import check_ids, narrowed, published_run
     from rearank_cli.formats.exclusions import merged, read_exclusions
-    from rearank_cli.formats.origin import write_run_and_origin
+    from rearank_cli.formats.origin import Input, write_run_and_origin
+    from rearank_cli.formats.trec import read_run
 
     check_writable(output)
-    entry, run = published_run(name)
+    entry, run = (None, read_run(name)) if Path(name).is_file() else published_run(name)
+    made_for = entry.collection if entry else ""
+    inputs = [] if entry else [Input(name, run.tag)]
     without = read_exclusions(exclude) if exclude else {}
     if exclude_self:
         without = merged(without, {each: frozenset([each]) for each in run.rankings})
@@ -38,12 +44,13 @@ def write_published(
         check_ids(name, run, collection)
         without = merged(without, collection.excluded())
     run, dropped = narrowed(run, without, hits)
-    write_run_and_origin(output, run, about(entry.collection) if about else None)
+    write_run_and_origin(output, run, about(made_for, inputs) if about else None)
     lines = sum(map(len, run.rankings.values()))
-    note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
+    if entry:
+        note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
     note(f"{len(run.rankings)} queries, {lines} hits" + _excluded(dropped))
     if not collection:
-        note(f"ids were not checked; -d {entry.collection or 'NAME'} does so")
+        note(f"ids were not checked; -d {made_for or 'NAME'} does so")
 
 
 def _excluded(dropped: int) -> str:

@@ -1,8 +1,7 @@
-"""`rearank report`: runs and a trace as one page to look at."""
+"""`rearank report`: runs and a trace as one page to look at, several collections as several."""
 
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,16 +9,13 @@ from rearank_cli.cli import origins
 from rearank_cli.cli.options import AskedQueriesOnly, Corpus, Dataset, Output, Qrels, Queries
 from rearank_cli.errors import RearankError
 
-if TYPE_CHECKING:
-    from rearank_cli.report.context import Context
-    from rearank_cli.report.material import Material
-
 EXAMPLES = """
 Examples:
 
 \b
   rearank report bm25.trec rearank.trec -d demo --trace rearank.trace.jsonl -o report.html
   rearank report runs/*.trec --qrels qrels.txt -m nDCG@10 -m R@100 -o report.html
+  rearank report runs/*.trec --baseline bm25 -o report.html
 """
 
 
@@ -37,7 +33,8 @@ def command(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Trace of the run that the queries are about: its reasoning is shown.",
+            help="Trace of the run that the queries are about: its reasoning is shown. Of several "
+            "collections the traces beside the runs are taken.",
         ),
     ] = None,
     baseline: Annotated[
@@ -66,12 +63,13 @@ def command(
 ) -> None:
     """Write one HTML file that shows what reranking changed, and what the model thought.
 
+    Runs of several collections get a page each, FILE.COLLECTION.html, and --output is their index.
     The file needs no network and opens from disk. Whatever it shows of passages, queries and
     reasoning is escaped, and its policy allows no script but its own.
     """
+    from rearank_cli.cli.pages import Asked, page_of, write_several
     from rearank_cli.formats.files import STDIO, check_writable, write_text
     from rearank_cli.log import note
-    from rearank_cli.report.build import build_page
     from rearank_cli.report.html import render
 
     check_writable(output)
@@ -79,92 +77,16 @@ def command(
         raise RearankError("expected a file for the page, found a terminal", hint="-o report.html")
     if STDIO in (trace, qrels):
         raise RearankError("expected files, found -", hint="a run alone can come from stdin")
-    sources = _sources(runs, baseline)
-    chosen = baseline or (runs[0] if len(runs) > 1 else None)
-    label = next((name for name, source in sources.items() if source == chosen), None)
-    place = origins.source_for_all(
-        context, list(sources.values()), (dataset, corpus, queries, qrels)
-    )
-    named: _Named = (None, None, None, None)
-    if place is not None:
-        named = (place.dataset, place.corpus, place.queries, place.qrels)
-        dataset, qrels = place.dataset, place.qrels
-    material = _material(sources, label, trace, named, (measure, asked_queries_only))
-    files = _files(sources, trace, (dataset, qrels), material.context)
-    page = render(build_page(material, limit, files))
+    named = (dataset, corpus, queries, qrels)
+    asked = Asked(trace, measure, asked_queries_only, limit)
+    groups = origins.by_source(context, runs, named)
+    if len(groups) > 1:
+        write_several(groups, baseline, asked, output)
+        return
+    base = baseline or (runs[0] if len(runs) > 1 else None)
+    page, _ = page_of(runs, base, groups[0].source, asked)
+    html = render(page)
     with write_text(output) as handle:
-        handle.write(page)
+        handle.write(html)
     if output != STDIO:
-        note(f"report: {output} ({len(page.encode()) / 1e6:.1f} MB)")
-
-
-def _sources(runs: list[str], baseline: str | None) -> dict[str, str]:
-    from rearank_cli.report.evaluated import label_sources
-
-    return label_sources([*([baseline] if baseline and baseline not in runs else []), *runs])
-
-
-_Named = tuple[str | None, str | None, str | None, str | None]
-"""What the options say about the collection: dataset, corpus, queries, qrels."""
-
-
-def _material(
-    sources: dict[str, str],
-    baseline: str | None,
-    trace: str | None,
-    named: _Named,
-    measured: tuple[list[str] | None, bool],
-) -> "Material":
-    from rearank_cli.cli.wording import spelled
-    from rearank_cli.collection import open_collection
-    from rearank_cli.formats.trec import read_run
-    from rearank_cli.report.context import gather
-    from rearank_cli.report.evaluated import DEFAULT, Asked, measure_runs
-    from rearank_cli.report.matching import check_trace
-    from rearank_cli.report.material import HITS, Material
-    from rearank_cli.report.story import load_trace
-
-    collection = open_collection(*named) if any(named) else None
-    loaded = load_trace(trace) if trace else None
-    runs = {label: read_run(source) for label, source in sources.items()}
-    rankings = [ranking for run in runs.values() for ranking in run.rankings.values()]
-    rankings += [story.new for story in loaded.stories.values()] if loaded else []
-    context = gather(collection, (doc for ranking in rankings for doc in ranking[:HITS]))
-    name = collection.name if collection else ""
-    check_trace(Material(runs, baseline, loaded, context, None), name)
-    measures, only = measured
-    evaluated = None
-    if only and not context.queries:
-        raise RearankError(
-            "--asked-queries-only: expected a collection with queries, found none",
-            hint="name it with -d NAME, or its queries with --queries FILE",
-        )
-    if context.judgements:
-        asked = Asked(context.queries.keys, only) if context.queries else None
-        chosen = measures or [DEFAULT]
-        evaluated = measure_runs(runs, chosen, baseline, context.judgements, asked)
-        evaluated = replace(evaluated, notes=tuple(map(spelled, evaluated.notes)))
-    if only:
-        context = context.of_asked_queries()
-    return Material(runs, baseline, loaded, context, evaluated)
-
-
-def _files(
-    sources: dict[str, str],
-    trace: str | None,
-    judgements: tuple[str | None, str | None],
-    context: "Context",
-) -> list[tuple[str, str]]:
-    """Return what the report was made from, with the hashes of files and judgements."""
-    import shlex
-
-    from rearank_cli.report.evaluated import file_hash, judgements_hash
-
-    found = [("command", shlex.join(["rearank", *sys.argv[1:]]))]
-    for name, source in [*sources.items(), *([("trace", trace)] if trace else [])]:
-        found.append((name, f"{source} sha256:{file_hash(source) or 'not a file'}"))
-    if context.judgements:
-        dataset, qrels = judgements
-        origin = qrels or dataset or ""
-        found.append(("judgements", f"{origin} sha256:{judgements_hash(context.judgements.qrels)}"))
-    return found
+        note(f"report: {output} ({len(html.encode()) / 1e6:.1f} MB)")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -67,8 +68,9 @@ def command(
     run_of: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="Fetch this published run instead of searching; rearank datasets runs lists them.",
+            metavar="NAME|FILE",
+            help="Take this published run, or a run from elsewhere, instead of searching; rearank "
+            "datasets runs lists the published ones.",
         ),
     ] = None,
     hits: Annotated[int, typer.Option(min=1, help="How many documents per query.")] = 100,
@@ -148,10 +150,9 @@ def command(
     The index is built on first use and kept in the cache folder.
     """
     from rearank_cli.cli.names import check_distinct, fields_of, filled, pattern_for
-    from rearank_cli.collection import open_collection
     from rearank_cli.collection.source import resolved
     from rearank_cli.formats.exclusions import merged, read_exclusions
-    from rearank_cli.formats.origin import Source, describe, write_run_and_origin
+    from rearank_cli.formats.origin import Input, Source, describe, write_run_and_origin
     from rearank_cli.lucene.bm25 import Rm3, Rocchio, Search, search
     from rearank_cli.lucene.choosing import choose_index
     from rearank_cli.lucene.index import Indexing
@@ -160,13 +161,15 @@ def command(
     names = names_of(context, name, dataset)
     documents = one_corpus(corpus, corpus_from)
     if run_of:
+        if len(names) > 1:
+            raise RearankError(f"--run-of: expected one collection, found {len(names)}")
         parts = (names[0], documents, queries)
-        against = open_collection(*parts) if any(parts) else None
         held = resolved(*parts) if any(parts) else None
+        against = origins.opened(held) if held else None
 
-        def published(collection: str) -> dict[str, Any]:
+        def published(collection: str, inputs: Sequence[Input]) -> dict[str, Any]:
             place = held or (Source(collection) if collection else None)
-            return describe(origins.command_of(context), place, (), ())
+            return describe(origins.command_of(context), place, inputs, ())
 
         about_it = published if meta else None
         write_published(run_of, against, exclude, exclude_self, hits, output, about_it)

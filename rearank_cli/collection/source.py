@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rearank_cli.collection.opening import FROM, INDEX, local_name
 from rearank_cli.errors import MissingPart, RearankError
-from rearank_cli.formats.files import STDIO
+from rearank_cli.formats.files import STDIO, label_and_name
 from rearank_cli.formats.origin import MOVED, Source, short_path
 from rearank_cli.log import warn
 from rearank_cli.records import Query
@@ -35,13 +35,16 @@ def resolved(
 ) -> Source:
     """Return what opens a collection again, from any folder: names stay, paths become absolute.
 
-    The arguments are those of `open_collection`. Raises `RearankError` for a path without one.
+    The arguments are those of `open_collection`; `short=name` says how files and tables call it.
+    Raises `RearankError` for a path without one.
     """
+    short, name = label_and_name(name) if name else (None, None)
     return Source(
         (local_name(name) or name) if name else None,
         _corpus(corpus) if corpus else None,
         _absolute(queries) if queries else None,
         _absolute(qrels) if qrels else None,
+        short,
         tuple(fields),
     )
 

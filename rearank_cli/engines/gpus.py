@@ -20,6 +20,7 @@ _SMI = "nvidia-smi"
 _WSL_SMI = "/usr/lib/wsl/lib/nvidia-smi"  # not on PATH in every shell of WSL2
 _TIMEOUT = 30.0  # seconds; without a running persistence daemon the first call takes several
 _MIG = re.compile(r"MIG\s+\S*?(\d+)gb\S*\s+Device\s+(\d+):\s+\(UUID:\s+(\S+?)\)")
+_NAMED = re.compile(r"\w+::")
 _CARD = re.compile(r"GPU\s+\d+:.*\(UUID:\s+(\S+?)\)")
 
 
@@ -47,12 +48,16 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds `used` MiB of the memory of the card `uuid`."""
+    """A process that holds `used` MiB of the memory of the card `uuid`.
+
+    `command` is how it, or what started it, was typed; empty where that is not to be seen.
+    """
 
     pid: int
     name: str
     used: int
     uuid: str
+    command: str = ""
 
 
 def run_program(words: Sequence[str]) -> str:
@@ -184,13 +189,36 @@ def query_gpus(run: Run = run_program) -> list[Gpu]:
     return cards
 
 
-def query_holders(run: Run = run_program) -> list[Holder]:
+def query_holders(run: Run = run_program, root: Path = Path("/")) -> list[Holder]:
     """Return the processes that hold GPU memory; in a container there may be none to see."""
     fields = "--query-compute-apps=pid,process_name,used_memory,gpu_uuid"
     try:
-        return parse_holders(_smi(run, fields, "--format=csv,noheader,nounits"))
+        found = parse_holders(_smi(run, fields, "--format=csv,noheader,nounits"))
     except OSError:
         return []
+    return [replace(each, command=_command(each, root / "proc")) for each in found]
+
+
+def _command(holder: Holder, proc: Path) -> str:
+    """Return the command line of a process, or of what started it where it has named itself.
+
+    In a container the process of that id may be another one, which its name tells.
+    """
+    with suppress(OSError, ValueError):
+        words = _words(proc / str(holder.pid))
+        if not words or Path(words[0]).name != Path(holder.name.split()[0]).name:
+            return ""
+        if _NAMED.match(words[0]):  # vLLM calls its processes VLLM::EngineCore and the like
+            status = (proc / str(holder.pid) / "stat").read_text("utf-8", "replace")
+            words = _words(proc / status.rpartition(")")[2].split()[1])
+        return " ".join(words)
+    return ""
+
+
+def _words(process: Path) -> list[str]:
+    """Return the command line of a process; raise `OSError` for one that is gone."""
+    text = (process / "cmdline").read_bytes().decode("utf-8", "replace")
+    return [word for word in text.split("\0") if word]
 
 
 def _smi(run: Run, *words: str) -> str:

@@ -21,6 +21,7 @@ DRIVER = 580
 CAPABILITY = (7, 5)
 # The part of a card that vLLM takes unless told otherwise (its `gpu_memory_utilization`).
 UTILIZATION = 0.92
+_COMMAND = 100  # characters of a command line that are shown
 _SLACK = 512  # MiB by which nvidia-smi and CUDA may disagree about what is free
 _ELSEWHERE = "or take a server elsewhere (`base_urls`), or the CPU build (make install ENGINE=cpu)"
 _CUDA = Path("/usr/local/cuda/bin/nvcc")
@@ -200,16 +201,26 @@ def memory_problem(
         if gpu.total and gpu.free + _SLACK < part * gpu.total:
             of_this = [each for each in holders if each.uuid in ("", gpu.uuid)]
             biggest = sorted(of_this, key=lambda each: -each.used)[:3]
-            named = ", ".join(f"{each.name} (process {each.pid})" for each in biggest)
+            named = ", ".join(map(_holding, biggest))
             fits = max(0.0, (gpu.free - _SLACK) / gpu.total)
             return Problem(
                 f"{gpu.name}: {_gib(gpu.used)} of {_gib(gpu.total)} GiB are in use"
                 + (f" by {named}" if named else "")
                 + f", and vLLM is to take {part:.0%}",
-                "end those processes, or pick another card with CUDA_VISIBLE_DEVICES, or take "
-                f"less: `engine_args` gpu_memory_utilization={int(fits * 100) / 100:.2f}",
+                "give several runs to one rearank rerank, which starts one engine for all, or let "
+                "all commands ask one server (vllm serve MODEL, then `base_urls`); else end those "
+                "processes, pick another card with CUDA_VISIBLE_DEVICES, or take less: "
+                f"`engine_args` gpu_memory_utilization={int(fits * 100) / 100:.2f}",
             )
     return None
+
+
+def _holding(holder: Holder) -> str:
+    """Say who holds how much."""
+    typed = holder.command or holder.name
+    shown = typed if len(typed) <= _COMMAND else typed[: _COMMAND - 1] + "…"
+    size = f", {_gib(holder.used)} GiB" if holder.used else ""
+    return f"{shown} (process {holder.pid}{size})"
 
 
 def _gib(mib: int) -> str:

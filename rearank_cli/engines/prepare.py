@@ -8,7 +8,7 @@ from typing import Any
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.environment import set_environment
 from rearank_cli.engines.gpus import Holder, query_holders
-from rearank_cli.engines.machine import CPU_BUILD, Machine, this_machine
+from rearank_cli.engines.machine import CPU_BUILD, Machine, look, this_machine
 from rearank_cli.engines.needs import (
     UTILIZATION,
     Problem,
@@ -66,6 +66,18 @@ def first_problem(
             float(engine_args.get("gpu_memory_utilization", UTILIZATION)),
         )
     )
+
+
+def taken_meanwhile(engine_args: Mapping[str, Any]) -> Problem | None:
+    """Return who holds the memory that vLLM did not get, when it did not start.
+
+    Two commands that start together both find a free card.
+    """
+    machine = look()
+    if not (machine.uses_gpu and machine.gpus):
+        return None
+    part = float(engine_args.get("gpu_memory_utilization", UTILIZATION))
+    return memory_problem(machine.gpus[: _cards(engine_args)], query_holders(), part)
 
 
 def _cards(engine_args: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from rearank_cli.engines.base import Ability, EngineSettings, Heard
 from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
-from rearank_cli.engines.prepare import prepare
+from rearank_cli.engines.prepare import prepare, taken_meanwhile
 from rearank_cli.engines.splitting import Asked, read_request
 from rearank_cli.engines.vllm_outputs import in_pieces, last, told
 from rearank_cli.engines.vllm_scores import with_scores
@@ -159,6 +159,10 @@ class VllmEngine:
             raise EngineStartError(f"`engine_args`: {error}", exit_code=2) from error
         except Exception as error:  # noqa: BLE001  vLLM raises anything; none of it is our bug
             message, hint = self._failure("vLLM did not start", error)
+            if self._guard:  # what its processes still hold is not to be taken for another's
+                self._guard.clear()
+            if problem := taken_meanwhile(self._settings.engine_args):
+                message, hint = f"vLLM did not start: {problem.what}", problem.remedy
             raise EngineStartError(message, hint) from error
         if self._settings.adapter:
             self._lora = LoRARequest("adapter", 1, self._settings.adapter.location)

@@ -1,16 +1,17 @@
-"""Our figures beside the paper's: `python -m rearank_cli.evaluation.papertable table1 FILE…`.
+"""Our figures beside the paper's: `python -m rearank_cli.evaluation.papertable table1 FILE`.
 
-Each FILE is what `rearank eval --format tsv` wrote for one collection, named after it:
-runs/paper/dl19.tsv has the runs dl19.bm25 and dl19.rearank. Figures are nDCG@10 in percent. The
-trace of the reranking, dl19.rearank.trace.jsonl beside FILE, tells which prompt was used.
+FILE is what `rearank eval --format tsv` wrote of runs that are called dl19.bm25.trec,
+dl19.rearank.trec, dl20.bm25.trec and so on. Figures are nDCG@10 in percent. The trace of a
+reranking, dl19.rearank.trace.jsonl beside FILE, tells which prompt was used.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rearank_cli.evaluation.expected import MEASURE, paper_table
+from rearank_cli.evaluation.several import MEAN
 from rearank_cli.formats.files import STDIO, write_text
 from rearank_cli.recipes.originals import find_original
 
@@ -32,14 +33,19 @@ def read_tsv(path: Path) -> Iterator[dict[str, str]]:
         yield dict(zip(header, line.split("\t"), strict=True))
 
 
-def ours(paths: Sequence[Path]) -> dict[str, dict[str, float]]:
-    """Return our figures, in percent, by the kind of run and collection."""
+def ours(path: Path) -> dict[str, dict[str, float]]:
+    """Return our figures, in percent, by the kind of run and collection.
+
+    Of several collections the table has a column for each, of one a row `dl19.bm25` for each run.
+    """
     found: dict[str, dict[str, float]] = {kind: {} for kind in BESIDE}
-    for path in paths:
-        for row in read_tsv(path):
-            kind = row["run"].rpartition(".")[2]
-            if kind in found:
-                found[kind][path.stem] = 100 * float(row[MEASURE])
+    for row in read_tsv(path):
+        name, _, kind = row.pop("run").rpartition(".")
+        if kind not in found or row.pop("measure", MEASURE) != MEASURE:
+            continue
+        columns = {name: row[MEASURE]} if name else row
+        found[kind] = {each: 100 * float(value) for each, value in columns.items() if value}
+        found[kind].pop(MEAN, None)
     return found
 
 
@@ -64,9 +70,8 @@ def lines(table: Table, figures: Mapping[str, Mapping[str, float]]) -> Iterator[
         yield "| " + " | ".join([f"- {beside}", *(f"{gap:+.2f}" for gap in gaps), ""]) + " |"
 
 
-def prompt(path: Path) -> str:
+def prompt(trace: Path) -> str:
     """Return the prompt that a reranking was done with, as its trace says; "" without a trace."""
-    trace = path.with_name(f"{path.stem}.rearank.trace.jsonl")
     try:
         with trace.open(encoding="utf-8") as handle:
             about = json.loads(handle.readline())["provenance"]
@@ -75,15 +80,16 @@ def prompt(path: Path) -> str:
         return ""
 
 
-def wording(paths: Sequence[Path]) -> Iterator[str]:
+def wording(folder: Path, names: Iterable[str]) -> Iterator[str]:
     """Yield what a reader must know of the prompts before comparing our figures with the paper's.
 
-    A prompt of its own is a TOML file, or that of a published model, called by its id; one that
-    comes with the program is in our words.
+    `names` are the collections whose traces lie in `folder`. A prompt of its own is a TOML file, or
+    that of a published model, called by its id; one that comes with the program is in our words.
     """
     asked: dict[str, list[str]] = {}
-    for path in paths:
-        asked.setdefault(prompt(path), []).append(path.stem)
+    for name in names:
+        trace = folder / f"{name}.rearank.trace.jsonl"
+        asked.setdefault(prompt(trace), []).append(name)
     for name, sets in asked.items():
         if name.endswith(".toml") or find_original(name):
             yield f"Ours of {', '.join(sets)}: asked with {name}."
@@ -95,12 +101,12 @@ def wording(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the table of the files named on the command line."""
-    table, *names = sys.argv[1:]
-    files = list(map(Path, names))
+    """Print the table of the file named on the command line."""
+    table, name = sys.argv[1:]
+    figures, file = ours(Path(name)), Path(name)
     with write_text(STDIO) as out:
-        out.writelines(f"{line}\n" for line in lines(paper_table(table).rows, ours(files)))
-        out.writelines(f"{line}\n" for line in ("", *wording(files)))
+        out.writelines(f"{line}\n" for line in lines(paper_table(table).rows, figures))
+        out.writelines(f"{line}\n" for line in ("", *wording(file.parent, figures["rearank"])))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,14 @@ def display_name(path: str | os.PathLike[str], standard: str = "<stdin>") -> str
     return standard if str(path) == STDIO else str(path)
 
 
+def label_and_name(word: str) -> tuple[str | None, str]:
+    """Take `label=name` apart; what is there as a file stays whole, and so does a path with =."""
+    label, equals, name = word.partition("=")
+    if not (equals and label and name) or "/" in label or Path(word).exists():
+        return None, word
+    return label, name
+
+
 def reason(error: BaseException) -> str:
     """Return the short text of a system error, without its number and path."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

@@ -33,13 +33,15 @@ _BLOCK = 1 << 20
 class Source:
     """What opens a collection again: a name, or absolute paths of a folder and of files.
 
-    `digests` are those of its parts when the run was made, as far as they were known.
+    `digests` are those of its parts when the run was made, as far as they were known; `short` is
+    what it is to be called in file names and tables, where somebody said so.
     """
 
     dataset: str | None = None
     corpus: str | None = None
     queries: str | None = None
     qrels: str | None = None
+    short: str | None = None
     fields: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,6 +54,8 @@ class Source:
     @property
     def label(self) -> str:
         """Its name in file names and tables: that of the collection, or of its folder or file."""
+        if self.short:
+            return self.short
         whole = self.dataset or self.corpus or self.queries or self.qrels or ""
         return os.path.basename(whole) if os.path.isabs(whole) else whole
 
@@ -266,7 +270,7 @@ def source_of(run_file: str | os.PathLike[str]) -> tuple[Source, str] | None:
 def source_in(found: Mapping[str, Any]) -> Source:
     """Return the collection of an origin that has one."""
     given = dict(found["collection"])
-    parts = {name: given.get(name) for name in ("dataset", "corpus", "queries", "qrels")}
+    parts = {name: given.get(name) for name in ("dataset", "corpus", "queries", "qrels", "short")}
     return Source(
         **{name: str(value) for name, value in parts.items() if value},
         fields=tuple(map(str, given.get("fields") or ())),

@@ -37,6 +37,7 @@ def build_page(material: Material, limit: int, files: Sequence[tuple[str, str]])
         notes=evaluated.notes if evaluated else (),
         differences=difference_charts(material, {each.query_id: each.number for each in queries}),
         gains=gain_charts(material),
+        gains_title=_gains_title(material),
         grades=_grades(material),
         names=("before", "after"),
         runs=list(material.runs),
@@ -58,6 +59,18 @@ def choose(material: Material, limit: int) -> list[str]:
 
     kept = set(sorted(ids, key=change)[:limit])
     return [query_id for query_id in ids if query_id in kept]
+
+
+def _gains_title(material: Material) -> str:
+    """Return what the charts below the figures are about: a gain, a loss, or neither."""
+    evaluated, base = material.evaluated, material.baseline
+    if evaluated is None or base is None:
+        return "What reranking changed"
+    measure = evaluated.measures[0]
+    change = evaluated.figures[material.focus][measure] - evaluated.figures[base][measure]
+    if round(change, 4) == 0:
+        return "What reranking changed"
+    return f"Where the {'gain' if change > 0 else 'loss'} comes from"
 
 
 def _left_out(material: Material, shown: int) -> str:

@@ -30,7 +30,7 @@ def difference_charts(material: Material, cards: Mapping[str, int]) -> list[Char
     return [
         _chart(f"{evaluated.measures[0]}: {label} against {base}, by query", bars, cards, ends)
         for label, bars in by_run.items()
-        if bars
+        if any(bar.difference for bar in bars)
     ]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rearank_cli.collection import Judgements
+from rearank_cli.evaluation import several
 from rearank_cli.evaluation.asked import Asked
 from rearank_cli.evaluation.evaluate import inquire
-from rearank_cli.evaluation.inquiry import Inquiry
+from rearank_cli.evaluation.inquiry import Inquiry, Report
 from rearank_cli.evaluation.labels import label_sources
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.provenance import file_hash, judgements_hash
@@ -25,6 +26,7 @@ __all__ = [
     "measure_rankings",
     "measure_runs",
     "number",
+    "several_tables",
 ]
 
 DIGITS = 4
@@ -43,6 +45,7 @@ class Evaluated:
     outcomes: Mapping[str, tuple[int, int, int]]
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
+    report: Report | None = None
 
     def value(self, label: str | None, query_id: str) -> float | None:
         """Return a run's value for a query in the first measure; None where it was not judged."""
@@ -81,7 +84,27 @@ def measure_runs(
         },
         tables=tuple(tables(report, DIGITS)),
         notes=tuple(footer(report)),
+        report=report,
     )
+
+
+def several_tables(
+    parts: Mapping[str, Evaluated], rows: Mapping[str, Mapping[str, str]]
+) -> tuple[list[Table], list[str]]:
+    """Return the tables of runs by collections and the notes below them.
+
+    `rows` say for each collection which row a run's label belongs to.
+    """
+    columns = several.corrected_over_all(
+        [
+            several.Column(name, each.report, rows[name])
+            for name, each in parts.items()
+            if each.report
+        ]
+    )
+    if not columns:
+        return [], []
+    return several.tables(columns, DIGITS), several.notes(columns, marked=True)
 
 
 def measure_rankings(

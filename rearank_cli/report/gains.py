@@ -45,6 +45,8 @@ def _depth(material: Material) -> Chart | None:
     ]
     measure = evaluated.measures[0]
     values = measure_rankings(variants, measure, material.context.judgements)
+    if len(set(values)) == 1:
+        return None
     points = list(zip(depths, values, strict=True))
     return Chart(
         f"{measure} by depth reranked",
@@ -69,6 +71,9 @@ def reranked_to(old: Ranking, new: Ranking, depth: int) -> Ranking:
     return (*head, *old[depth:])
 
 
+OR_MORE = " or more"
+
+
 def move_bin(moved: int) -> str:
     """Return the label of the bin for a move; rising counts up."""
     if moved == 0:
@@ -78,7 +83,7 @@ def move_bin(moved: int) -> str:
     for low, high in ((1, 2), (3, 5), (6, 10), (11, 20)):
         if size <= high:
             return f"{sign}{low}–{high}"
-    return f"{sign}20…"
+    return f"{sign}21{OR_MORE}"
 
 
 MOVE_BINS = tuple(move_bin(moved) for moved in (-21, -11, -6, -3, -1, 0, 1, 3, 6, 11, 21))
@@ -86,7 +91,7 @@ MOVE_BINS = tuple(move_bin(moved) for moved in (-21, -11, -6, -3, -1, 0, 1, 3, 6
 
 def _moves(material: Material) -> Chart | None:
     counts: dict[str, Counter[str]] = {label: Counter() for label in MOVE_BINS}
-    best, moved_any = 0, False
+    best = 0
     for query_id in material.query_ids:
         old, new = material.orders(query_id)
         was, now = ranks(old), ranks(new)
@@ -94,13 +99,15 @@ def _moves(material: Material) -> Chart | None:
             if doc_id in was and material.context.is_relevant(query_id, doc_id):
                 grade = material.context.grade(query_id, doc_id)
                 move = was[doc_id] - rank
-                best, moved_any = max(best, move), True
+                best = max(best, move)
                 counts[move_bin(move)][shade(grade, material.highest)] += 1
-    if not moved_any:
+    if not any(count for label, count in counts.items() if label != move_bin(0)):
         return None
     names = [f"g{level}" for level in range(1, LEVELS + 1)]
     stacks = [
-        Stack(label, label.lstrip("+−"), {name: count[name] for name in names})
+        Stack(
+            label, label.lstrip("+−").replace(OR_MORE, "+"), {name: count[name] for name in names}
+        )
         for label, count in counts.items()
     ]
     rose = sum(sum(c.values()) for label, c in counts.items() if label.startswith("+"))
@@ -117,7 +124,9 @@ def _moves(material: Material) -> Chart | None:
     )
 
 
-def _flaws(totals: Totals) -> Chart:
+def _flaws(totals: Totals) -> Chart | None:
+    if not totals.flawed:
+        return None
     counts = {name.replace("_", " "): count for name, count in totals.flaws.items()}
     title = "Flaws in the answers"
     about = (
@@ -127,8 +136,10 @@ def _flaws(totals: Totals) -> Chart:
     return Chart(title, about, counts_chart(counts, title, about), ("flaw", "windows"), rows)
 
 
-def _places(totals: Totals) -> Chart:
+def _places(totals: Totals) -> Chart | None:
     """Return where in the ranking the flawed windows are; at most `PLACES` rows, the top ones."""
+    if not totals.flawed:
+        return None
     places = totals.places[-PLACES:]
     counts = {f"ranks {each.ranks.replace('-', '–')}": each.flawed for each in places}
     title = "Flawed windows by place"
@@ -141,8 +152,10 @@ def _places(totals: Totals) -> Chart:
     return Chart(title, about, counts_chart(counts, title, about), header, rows)
 
 
-def _tokens(windows: list[AskTrace]) -> Chart:
+def _tokens(windows: list[AskTrace]) -> Chart | None:
     values = [float(window.completion_tokens) for window in windows]
+    if not any(values):
+        return None
     title = "Tokens written per window"
     about = f"{sum(values):,.0f} tokens of reasoning and answer in all."
     return Chart(title, about, histogram(values, title, "tokens"), *_quantiles(values, "tokens"))
@@ -150,7 +163,7 @@ def _tokens(windows: list[AskTrace]) -> Chart:
 
 def _seconds(windows: list[AskTrace]) -> Chart | None:
     values = [window.seconds for window in windows if not window.cached]
-    if not values:
+    if not any(values):
         return None
     title = "Seconds per window"
     about = (

@@ -9,6 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rearank_cli.report.evaluated import number
+from rearank_cli.report.index import Index
 from rearank_cli.report.page import Page
 from rearank_cli.report.reasoning import visible
 
@@ -19,6 +20,12 @@ def render(page: Page) -> str:
     """Return the page as HTML. Whatever comes from runs, traces or collections is escaped."""
     script = asset("parts.js") + asset("report.js")
     return render_template("report.html", asset("report.css"), script, page=page)
+
+
+def render_index(index: Index) -> str:
+    """Return the index over several pages as HTML, escaped in the same way."""
+    style, script = asset("report.css"), asset("parts.js")
+    return render_template("index.html", style, script, index=index)
 
 
 def render_template(

@@ -108,6 +108,7 @@ class Page:
     notes: Sequence[str]
     differences: Sequence[Chart]
     gains: Sequence[Chart]
+    gains_title: str
     grades: Sequence[tuple[str, str]]
     names: tuple[str, str]
     runs: Sequence[str]
