@@ -24,7 +24,7 @@ def chain(
 
 
 def answered(task: Task, answer: Answer) -> list[Task]:
-    return task.chain.done(task, answer, task.chain.traced(task, answer))
+    return list(task.chain.done(task, answer, task.chain.traced(task, answer)).ready)
 
 
 def reverse(task: Task) -> Answer:
@@ -120,7 +120,7 @@ def test_stages_without_asks_are_answered_at_once_and_are_no_stages() -> None:
     assert (task.stage, way.stages) == (1, 1)
     assert method.heard == [[], []]
     nothing = chain(3, Noting())
-    assert nothing.start() == []
+    assert not nothing.start()
     assert (nothing.ranking(), nothing.stages) == (("d01", "d00", "d02"), 0)
 
 
@@ -141,7 +141,7 @@ def test_a_second_pass_gets_the_hits_in_their_new_order_with_their_scores() -> N
 def test_hits_below_the_depth_are_not_planned_and_follow(depth: int) -> None:
     method = Noting()
     way = chain(5, method, depth)
-    assert way.start() == []
+    assert not way.start()
     assert method.hits == [
         [Hit(doc_id, -float(rank)) for rank, doc_id in enumerate(numbered(5), 1)][:depth]
     ]

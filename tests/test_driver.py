@@ -188,7 +188,7 @@ def test_a_query_is_planned_when_it_is_its_turn(monkeypatch: pytest.MonkeyPatch)
     held: list[Chain] = []
     planned = Chain.start
 
-    def start(chain: Chain) -> list[Task]:
+    def start(chain: Chain) -> Sequence[Task]:
         held.append(chain)
         return planned(chain)
 

@@ -19,8 +19,8 @@ from rearank_cli.recipes.originals import find_original
 BESIDE = {"bm25": "BM25", "rearank": "REARANK-7B"}
 OWN_WORDING = """\
 Its wording is our own, not the one that REARANK-7B was trained on, and the paper's figures are with
-that one. To ask with the original, see docs/reranking.md ("The model's own wording"), and give
-PAPER_RERANK='--recipe le723z/Rearank-7B' and another PAPER_RUNS."""
+that one. To ask with the original, see docs/reranking.md ("The model's own wording"), and name the
+recipe le723z/Rearank-7B in PAPER_RERANK, with another PAPER_RUNS."""
 
 Table = Mapping[str, Mapping[str, str]]
 

@@ -37,9 +37,7 @@ def likely_view(story: Story, shown: Sequence[str]) -> Iterator[RenderableType]:
         told = ", ".join(f"{one_line(word.text)} {word.gain:+.1f}" for word in words)
         line = Text(told, style="green") if told else Text("no word", style="dim")
         table.add_row(str(places[doc_id]), Text(one_line(doc_id)), line)
-    yield table
-    hint = "--doc ID draws the words after one passage"
-    yield Padding(Text(hint, style="dim"), (0, 0, 1, 0))
+    yield Padding(table, (0, 0, 1, 0))
 
 
 def words_view(story: Story, doc_id: str) -> Iterator[RenderableType]:
