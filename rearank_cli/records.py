@@ -160,7 +160,7 @@ class Sampling:
     `top_k` 0 and `top_p` 1 keep every token. All of them are said in every request, so that the
     defaults of a server or a model never change an answer. Raises `RearankError` for numbers that
     cannot work. `max_thinking_tokens` ends reasoning after so many tokens, so that an answer
-    follows; 0 lets it run.
+    follows; 0 lets it run. It must leave room within `max_tokens`.
     """
 
     max_tokens: int
@@ -181,11 +181,25 @@ class Sampling:
             ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
             ("top_k", self.top_k >= 0, "0 or more"),
             ("min_p", 0 <= self.min_p <= 1, "from 0 to 1"),
-            ("max_thinking_tokens", self.max_thinking_tokens >= 0, "0 or more"),
+            (
+                "max_thinking_tokens",
+                0 <= self.max_thinking_tokens < self.max_tokens,
+                f"0 or more and below `max_tokens`, which is {self.max_tokens}",
+            ),
             ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
         ):
             if not ok:
                 raise RearankError(f"expected `{name}` to be {wanted}, found {getattr(self, name)}")
+
+
+class Grammar(NamedTuple):
+    """What an answer may be: a regular expression that it matches as a whole.
+
+    Nothing that matches has more than `longest` characters, and so none has more tokens.
+    """
+
+    regex: str
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +207,9 @@ class Request:
     """What an engine is asked.
 
     `prompt` is a chat, or a plain text that the model continues; `chat_template` are switches of
-    the model's own template. With `choices`, the log-probabilities of these strings as the first
+    the model's own template. `prefill` is how the model's answer begins: it goes on from there, and
+    the completion has only what it adds. With `grammar`, nothing else can be written. With
+    `choices`, the log-probabilities of these strings as the first
     token of the answer are wanted; with `continuation`, those of the tokens of a text that is put
     behind the prompt, and nothing is generated. `sample` tells apart answers to one prompt that
     are drawn several times. With `ranks`, only so many first ranks of the order are wanted, and the
@@ -207,6 +223,8 @@ class Request:
     continuation: str = ""
     sample: int = 0
     ranks: int = 0
+    prefill: str = ""
+    grammar: Grammar | None = None
 
     def whole(self) -> "Request":
         """Return the request for the whole answer, of which any number of ranks can be read."""
@@ -229,6 +247,8 @@ class Request:
             "continuation": self.continuation,
             "sample": self.sample,
             "ranks": self.ranks,
+            "prefill": self.prefill,
+            "grammar": self.grammar.regex if self.grammar else "",
         }
         return {
             **sampling,

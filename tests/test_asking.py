@@ -132,7 +132,7 @@ def test_more_passages_than_letters_are_refused() -> None:
 
 def test_a_limit_of_thinking_needs_an_engine_that_keeps_it() -> None:
     recipe = load_recipe("rearank").changed(max_thinking_tokens=100)
-    with pytest.raises(EngineStartError, match="end its reasoning"):
+    with pytest.raises(EngineStartError, match="go on from the beginning of an answer"):
         Driver(ScriptedEngine(abilities=("chat",)), Settings(recipe, make_method()))
 
 

@@ -218,8 +218,8 @@ def _lines(request: "Request") -> list[str]:
         lines = [f"--- text\n{request.prompt}\n"]
     else:
         lines = [f"--- {role}\n{content}\n" for role, content in request.prompt]
-    behind = [f"--- continuation\n{request.continuation}\n"] if request.continuation else []
-    return lines + behind
+    behind = {"continuation": request.continuation, "the answer begins": request.prefill}
+    return lines + [f"--- {name}\n{text}\n" for name, text in behind.items() if text]
 
 
 @app.command("import", epilog=_IMPORT)

@@ -196,6 +196,22 @@ def command(
         typer.Option(min=1, help="Cut texts at this many tokens instead of characters."),
     ] = None,
     max_tokens: MaxTokens = None,
+    max_thinking_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Longest reasoning; then it is closed, and an answer follows.",
+            show_default=RECIPES,
+        ),
+    ] = None,
+    force_format: Annotated[
+        bool | None,
+        typer.Option(
+            "--force-format/--no-force-format",
+            help="Keep answers to their form, such as [2] > [1], by a grammar (vLLM).",
+            show_default=RECIPES,
+        ),
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="0 is greedy.", show_default=RECIPES)
     ] = None,
@@ -325,6 +341,8 @@ def command(
             "passage_words": passage_words,
             "passage_tokens": passage_tokens,
             "max_tokens": max_tokens,
+            "max_thinking_tokens": max_thinking_tokens,
+            "force_format": force_format,
             "temperature": temperature,
             "seed": seed,
         },

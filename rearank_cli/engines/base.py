@@ -7,9 +7,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from rearank_cli.engines.revision import legacy_revision
 from rearank_cli.records import Completion, Request
 
-Ability = Literal["chat", "text", "choices", "continuation", "thinking"]
+Ability = Literal["chat", "text", "choices", "continuation", "prefill", "grammar"]
 """What a request may ask for: messages, plain text, log-probabilities of a first token, or of a
-text behind the prompt, and an end of the reasoning after a number of tokens."""
+text behind the prompt, an answer that goes on from a given beginning, or one of a given form."""
 
 # Engine arguments that say where and how fast vLLM computes, not what; all others may change an
 # answer and so belong to the key of a cached one.

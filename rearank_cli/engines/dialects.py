@@ -51,9 +51,15 @@ class Dialect:
         """
         body: dict[str, Any] = {"model": self.model}
         if isinstance(request.prompt, str):
-            body["prompt"] = request.prompt + request.continuation
+            body["prompt"] = request.prompt + request.prefill + request.continuation
         else:
             body["messages"] = [message._asdict() for message in request.prompt]
+            if request.prefill:
+                # vLLM's and SGLang's: the last turn stays open.
+                body["messages"].append({"role": "assistant", "content": request.prefill})
+                body |= {"continue_final_message": True, "add_generation_prompt": False}
+        if request.grammar:
+            body["structured_outputs"] = {"regex": request.grammar.regex}  # vLLM's
         if is_openai(url):
             body |= _openai(request.sampling)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from rearank_cli.engines.base import Ability, EngineSettings
+from rearank_cli.engines.base import Ability, Engine, EngineSettings
 from rearank_cli.engines.cached import legacy_key, request_key
 from rearank_cli.engines.store import Store
 from rearank_cli.engines.tokens import PromptTokens
@@ -13,22 +13,21 @@ from rearank_cli.records import Completion, Request
 
 
 class DryEngine:
-    """Answers from the cache where it can, and else with nothing, which keeps the old order.
+    """Answers from the cache where it can, and else with nothing, which is no finished answer.
 
-    Counts `calls`, those that are `known` to the cache, and the `prompt_tokens` of the others; a
-    server does not tell its tokenizer, and then they are 0.
+    Counts the `prompt_tokens` of what is not known; a server does not tell its tokenizer, and then
+    they are 0. It can what the `real` engine can, which is never opened; without one, everything.
     """
 
     capacity = 1
     kv_tokens = 0
-    abilities: frozenset[Ability] = frozenset(get_args(Ability))
-    most_choices = 0
 
     def __init__(
         self,
         settings: EngineSettings,
         store: Store | None,
         legacy: Mapping[str, Any] | None = None,
+        real: Engine | None = None,
     ) -> None:
         """Load the tokenizer of a model in this process; without a store nothing is known.
 
@@ -36,7 +35,10 @@ class DryEngine:
         """
         self._identity = settings.identity()
         self._legacy = legacy
-        self.calls = self.known = self.prompt_tokens = 0
+        self.prompt_tokens = 0
+        everything: frozenset[Ability] = frozenset(get_args(Ability))
+        self.abilities = real.abilities if real else everything
+        self.most_choices = real.most_choices if real else 0
         self.reserved: Sequence[str] = settings.model.reserved
         self._store = store
         self.tokens: PromptTokens | None = None
@@ -63,12 +65,10 @@ class DryEngine:
         room = self._context - request.sampling.max_tokens
         if self._context and tokens > room:
             raise PromptTooLong(tokens, max(room, 0))
-        self.calls += 1
         if known:
-            self.known += 1
             return replace(known, cached=True)
         self.prompt_tokens += tokens
-        return Completion("")
+        return Completion("", finish_reason="")
 
     def _known(self, request: Request) -> Completion | None:
         if self._store is None:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 
@@ -72,11 +72,11 @@ class OpenAIEngine:
         self._quiet = Quiet(note)
         self.retries: Counter[str] = Counter()
         self.capacity = PER_SERVER * len(urls)
-        # OpenAI's own API has no log-probabilities of what it is given.
-        can: set[Ability] = {"chat", "text", "choices", "continuation"}
-        self.abilities = frozenset(
-            can - {"text", "continuation"} if any(map(is_openai, urls)) else can
-        )
+        # OpenAI's own API has no log-probabilities of what it is given, begins every answer itself,
+        # and knows no regular expressions.
+        everything: frozenset[Ability] = frozenset(get_args(Ability))
+        few: frozenset[Ability] = frozenset(("chat", "choices"))
+        self.abilities = few if any(map(is_openai, urls)) else everything
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""

@@ -107,10 +107,11 @@ ENGINES: Mapping[str, Callable[[EngineSettings, Where], Engine]] = {
 
 
 def make_dry_engine(settings: EngineSettings, where: Where) -> DryEngine:
-    """Return the engine that only counts, with the cache that the real one would use."""
+    """Return the engine that only counts, with the cache and the abilities of the real one."""
     store = Store() if where.cache else None
     settings = identified(settings, where, store)
-    return DryEngine(settings, store, _legacy(settings, where))
+    real = ENGINES[where.name](settings, where)  # never opened, it imports and asks nothing
+    return DryEngine(settings, store, _legacy(settings, where), real)
 
 
 def identified(settings: EngineSettings, where: Where, store: Store | None) -> EngineSettings:

@@ -1,6 +1,7 @@
 """What a server's reply is: an answer, a reason to try again, or an error."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,7 @@ def completion(url: str, reply: httpx.Response, request: Request) -> Completion:
         found = _completion(reply.json())
         if found.finish_reason in ANSWERED:
             found = with_scores(found, reply.json()["choices"][0], request)
+            check_grammar(found, request)
     except EngineError as error:
         raise EngineError(f"{url}: {error.message}", error.hint) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -80,6 +82,17 @@ def _completion(data: Mapping[str, Any]) -> Completion:
         prompt_tokens=int(usage.get("prompt_tokens") or 0),
         completion_tokens=int(usage.get("completion_tokens") or 0),
     )
+
+
+def check_grammar(found: Completion, request: Request) -> None:
+    """Raise `EngineError` where a server has not kept to a grammar: most ignore the field."""
+    said = found.reasoning + found.text
+    kept = request.grammar is None or re.fullmatch(request.grammar.regex, said)
+    if found.finish_reason == "stop" and not kept:
+        raise EngineError(
+            "the server does not keep an answer to its form",
+            hint="take a vLLM server, or the model in this process, or leave out `force_format`",
+        )
 
 
 def _retry_after(reply: httpx.Response) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from rearank_cli.engines.tokens import encode
+from rearank_cli.engines.tokens import encode, rendered
 from rearank_cli.errors import EngineStartError, RearankError
 from rearank_cli.records import Request
 
@@ -39,7 +39,7 @@ def read_request(tokenizer: Any, request: Request) -> Asked:
     if request.continuation:
         found = split(tokenizer, request)
         return Asked(found.ids, found, {})
-    choices = first_tokens(tokenizer, request.choices)
+    choices = first_tokens(tokenizer, request.choices, request.prefill)
     return Asked(tuple(encode(tokenizer, request)), None, choices)
 
 
@@ -80,35 +80,28 @@ def split(tokenizer: Any, request: Request) -> Split:
     return Split(tuple(token for token, _, _ in places), start, texts)
 
 
-def rendered(tokenizer: Any, request: Request) -> str:
-    """Return a request's prompt as one text: a chat up to the beginning of the model's turn."""
-    if isinstance(request.prompt, str):
-        return request.prompt
-    text: str = tokenizer.apply_chat_template(
-        [message._asdict() for message in request.prompt],
-        add_generation_prompt=True,
-        tokenize=False,
-        **request.chat_template,
-    )
-    return text
+def first_tokens(tokenizer: Any, choices: Sequence[str], before: str = "") -> dict[str, int]:
+    """Return the first token of every choice, as it stands behind `before` at the beginning.
 
-
-def first_tokens(tokenizer: Any, choices: Sequence[str]) -> dict[str, int]:
-    """Return the first token of every choice, as it stands at the beginning of a text.
-
-    Raises `RearankError` for a choice without a token, and for two that begin with the same.
+    Raises `RearankError` for a choice without a token of its own, and for two that begin with the
+    same.
     """
+    start = tokenizer(before, add_special_tokens=False)["input_ids"] if before else []
     found: dict[str, int] = {}
     owners: dict[int, str] = {}
     for choice in choices:
-        ids = tokenizer(choice, add_special_tokens=False)["input_ids"]
-        if not ids:
-            raise RearankError(f"expected choices with at least one token, found {choice!r}")
-        other = owners.setdefault(ids[0], choice)
+        ids = tokenizer(before + choice, add_special_tokens=False)["input_ids"]
+        if len(ids) <= len(start) or ids[: len(start)] != start:
+            behind = f" behind {before!r}" if before else ""
+            raise RearankError(
+                f"expected choices with at least one token{behind}, found {choice!r}"
+            )
+        first = ids[len(start)]
+        other = owners.setdefault(first, choice)
         if other != choice:
             raise RearankError(
                 f"the choices {other!r} and {choice!r} begin with the same token of this model",
                 hint="take words or letters that differ in their first token",
             )
-        found[choice] = ids[0]
+        found[choice] = first
     return found

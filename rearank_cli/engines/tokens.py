@@ -23,13 +23,16 @@ _CONTEXT = (
 
 
 def encode(tokenizer: Any, request: Request) -> list[int]:
-    """Return the tokens of a request's prompt.
+    """Return the tokens of a request's prompt, with what the answer begins with.
 
     Those of a chat go up to and with the beginning of the model's turn. A plain text gets what
     the tokenizer puts in front of every text.
     """
     if isinstance(request.prompt, str):
-        return list(tokenizer(request.prompt)["input_ids"])
+        return list(tokenizer(request.prompt + request.prefill)["input_ids"])
+    if request.prefill:
+        # The template has written what stands in front of every text.
+        return list(tokenizer(rendered(tokenizer, request), add_special_tokens=False)["input_ids"])
     encoded = tokenizer.apply_chat_template(
         [message._asdict() for message in request.prompt],
         add_generation_prompt=True,
@@ -37,6 +40,19 @@ def encode(tokenizer: Any, request: Request) -> list[int]:
         **request.chat_template,
     )
     return list(encoded["input_ids"])
+
+
+def rendered(tokenizer: Any, request: Request) -> str:
+    """Return a request's prompt as one text: a chat with the beginning of the model's turn."""
+    if isinstance(request.prompt, str):
+        return request.prompt + request.prefill
+    text: str = tokenizer.apply_chat_template(
+        [message._asdict() for message in request.prompt],
+        add_generation_prompt=True,
+        tokenize=False,
+        **request.chat_template,
+    )
+    return text + request.prefill
 
 
 class PromptTokens:

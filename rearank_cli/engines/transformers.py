@@ -36,7 +36,9 @@ class TransformersEngine:
 
     kv_tokens = 0
     most_choices = 0
-    abilities: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
+    abilities: frozenset[Ability] = frozenset(
+        ("chat", "text", "choices", "continuation", "prefill")
+    )
 
     def __init__(self, settings: EngineSettings, generated: int = GENERATED) -> None:
         """Remember what to load; nothing is imported before `open`.

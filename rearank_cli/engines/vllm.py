@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from rearank_cli.engines.base import Ability, EngineSettings, Heard
 from rearank_cli.engines.environment import engine_defaults
@@ -25,7 +25,7 @@ from rearank_cli.records import Completion, Request
 # Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
-ABILITIES: frozenset[Ability] = frozenset(("chat", "text", "choices", "continuation"))
+ABILITIES: frozenset[Ability] = frozenset(get_args(Ability))
 
 
 def check_no_java() -> None:
@@ -221,9 +221,13 @@ class VllmEngine:
 
     def parameters(self, request: Request, asked: Asked) -> Any:
         """Return vLLM's sampling parameters for a request and its tokens."""
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
+        from vllm.sampling_params import (
+            RequestOutputKind,
+            SamplingParams,
+            StructuredOutputsParams,
+        )
 
-        sampling = request.sampling
+        sampling, grammar = request.sampling, request.grammar
         if asked.split:
             # Something is always written; it is thrown away.
             return SamplingParams(
@@ -242,6 +246,7 @@ class VllmEngine:
             min_p=sampling.min_p,
             repetition_penalty=sampling.repetition_penalty,
             logprob_token_ids=list(asked.choices.values()) or None,
+            structured_outputs=StructuredOutputsParams(regex=grammar.regex) if grammar else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 

@@ -38,6 +38,9 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "max_tokens": (int,),
     "max_thinking_tokens": (int,),
     "thinks": (bool,),
+    "prefill": (str,),
+    "closing": (str,),
+    "force_format": (bool,),
     "chat_template": (dict,),
     "strip": (bool,),
     "made_for": (list,),
@@ -52,6 +55,9 @@ _AS_THEY_ARE = (
     "title",
     "max_thinking_tokens",
     "chat_template",
+    "prefill",
+    "closing",
+    "force_format",
     "strip",
     "made_for",
     "source",
@@ -191,6 +197,8 @@ def _answering(name: str, data: dict[str, Any]) -> dict[str, Any]:
         (logprobs and names == "numbers" and kind != "judgement", "letters with logprobs"),
         ((kind == "likelihood") != ("continuation" in data), "a continuation for likelihood"),
         (("choices" in data) != (kind == "judgement"), "choices for a judgement"),
+        ("prefill" in data and "text" in data, "prefill behind messages; a text can end with it"),
+        ("closing" in data and not thinks, "closing where thinks = true"),
     ):
         if wrong:
             raise RearankError(f"{name}: expected {why}")

@@ -12,6 +12,8 @@ from rearank_cli.records import Kind, Prompt, Request, Sampling
 
 UNCUT = 10**9  # characters: more than any passage has
 UNITS = ("chars", "words", "tokens")
+# How the models that think by themselves end it; Qwen's templates write it in just this way.
+CLOSING = "\n</think>\n\n"
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
 
 
@@ -35,7 +37,9 @@ class Recipe:
     `cut` is where passages end, and `title` says whether their titles are shown. `max_tokens` is
     the longest answer, `max_thinking_tokens` the longest reasoning in it (0: no limit); `draws` are
     the other numbers of `Sampling`. `thinks` says whether reasoning comes before the answer;
-    `chat_template` are switches of the model's own chat template. `strip` takes white space from
+    `chat_template` are switches of the model's own chat template. `prefill` is how the model's turn
+    begins; `closing` ends reasoning that goes on for too long, and `force_format` keeps answers to
+    their form. `strip` takes white space from
     both ends of a message. `made_for` are the models that it was made for, by exact id, `source`
     says where the wording is from, and `expected` is a published figure. `digest` is the file's
     SHA-256.
@@ -65,6 +69,9 @@ class Recipe:
     draws: Mapping[str, Any] = field(default_factory=dict)
     thinks: bool = True
     chat_template: Mapping[str, Any] = field(default_factory=dict)
+    prefill: str = ""
+    closing: str = CLOSING
+    force_format: bool = False
     strip: bool = True
     made_for: Sequence[str] = ()
     description: str = ""
@@ -77,6 +84,11 @@ class Recipe:
         return Sampling(self.max_tokens, **self.draws, max_thinking_tokens=self.max_thinking_tokens)
 
     @property
+    def end_of_thought(self) -> str:
+        """What ends reasoning that goes on for too long; empty where nothing is thought."""
+        return self.closing if self.thinks else ""
+
+    @property
     def passage_chars(self) -> int:
         """Where passages are cut, in characters; beyond any passage for a cut in another unit."""
         return self.cut.size if self.cut.unit == "chars" else UNCUT
@@ -85,8 +97,8 @@ class Recipe:
         """Return the recipe with some of its numbers said otherwise; those that are None stay.
 
         They are `max_tokens`, `max_thinking_tokens`, `passage_chars`, `passage_words`,
-        `passage_tokens` and those of `SAMPLING`. Raises `RearankError` for two cuts at once, a
-        number that there is not, and numbers that cannot work.
+        `passage_tokens`, those of `SAMPLING`, and whether to `force_format`. Raises `RearankError`
+        for two cuts at once, a number that there is not, and numbers that cannot work.
         """
         given = {name: value for name, value in said.items() if value is not None}
         changes: dict[str, Any] = {}
@@ -95,7 +107,7 @@ class Recipe:
             changes["cut"] = cut
         draws = {name: given.pop(name) for name in SAMPLING if name in given}
         changes["draws"] = {**self.draws, **draws}
-        for name in ("max_tokens", "max_thinking_tokens"):
+        for name in ("max_tokens", "max_thinking_tokens", "force_format"):
             if name in given:
                 changes[name] = given.pop(name)
         if given:
@@ -114,7 +126,13 @@ class Recipe:
             prompt = self._plain(values) if self.text else self.render(query, passages)
         except TemplateError as error:
             raise RearankError(f"recipe {self.name}: {error}") from error
-        return Request(prompt, sampling or self.sampling, self.chat_template, continuation=behind)
+        return Request(
+            prompt,
+            sampling or self.sampling,
+            self.chat_template,
+            continuation=behind,
+            prefill=self.prefill,
+        )
 
     def render(self, query: str, passages: Sequence[str]) -> Prompt:
         """Return the messages for one ask; texts must be clean (see `text.Cleaner`).

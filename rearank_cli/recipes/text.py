@@ -64,9 +64,12 @@ class Cleaner:
         line = one_line(text)
         if limit is not None:
             line = line[:limit].rstrip()
-        line = _IDENTIFIER.sub(r"(\1)", line)
-        line = self._reserved.sub(r"\g<0> ", line)
-        return break_control(line) if self._unknown else line
+        return self.broken(_IDENTIFIER.sub(r"(\1)", line))
+
+    def broken(self, text: str) -> str:
+        """Return `text` with every control token and string of structure broken by a space."""
+        text = self._reserved.sub(r"\g<0> ", text)
+        return break_control(text) if self._unknown else text
 
     def passage(self, passage: Passage, limit: int) -> str:
         """Return a passage as the model sees it, with its title where it has one."""

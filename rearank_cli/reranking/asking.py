@@ -15,7 +15,8 @@ _TOLD = {
     "chat": "answer a chat",
     "choices": "tell the log-probabilities of its first token",
     "continuation": "tell the log-probabilities of a given text",
-    "thinking": "end its reasoning after a number of tokens",
+    "prefill": "go on from the beginning of an answer",
+    "grammar": "keep its answer to a given form",
 }
 
 
@@ -33,10 +34,11 @@ def request_for(
     """
     if ask.sample and sampling.temperature:
         sampling = replace(sampling, seed=sampling.seed + ask.sample)
-    kind = KINDS[recipe.kind]
+    kind, form = KINDS[recipe.kind], form_of(recipe)
     return replace(
         recipe.request(query, shown, sampling),
-        choices=kind.choices(form_of(recipe), len(shown)),
+        choices=kind.choices(form, len(shown)),
+        grammar=kind.grammar(form, len(shown)) if recipe.force_format else None,
         sample=ask.sample,
         ranks=(ask.wanted or 0) if kind.beginning else 0,
     )
@@ -56,6 +58,20 @@ def check_recipe(recipe: Recipe, method: Method) -> None:
             f"the method {method.name} shows up to {method.window} passages at once; the recipe "
             f"{recipe.name} has names for {most}"
         )
+    if recipe.force_format and not KINDS[recipe.kind].grammar(form_of(recipe), method.window):
+        raise RearankError(
+            f"`force_format`: the recipe {recipe.name} reads log-probabilities, and no answer that "
+            "could have another form"
+        )
+
+
+def check_thinking(recipe: Recipe, sampling: Sampling) -> None:
+    """Raise `RearankError` for a longest thought where nothing is thought."""
+    if sampling.max_thinking_tokens and not recipe.thinks:
+        raise RearankError(
+            f"`max_thinking_tokens`: the recipe {recipe.name} asks for no reasoning",
+            hint="`max_tokens` limits its answers; with `thinks = true` a recipe has reasoning",
+        )
 
 
 def check_engine(engine: Engine, recipe: Recipe, method: Method, sampling: Sampling) -> None:
@@ -66,8 +82,10 @@ def check_engine(engine: Engine, recipe: Recipe, method: Method, sampling: Sampl
     kind, form = KINDS[recipe.kind], form_of(recipe)
     told = kind.needs(form)
     needed: list[Ability] = ["chat" if recipe.turns else "text", *([told] if told else [])]
-    if sampling.max_thinking_tokens:
-        needed.append("thinking")
+    if recipe.prefill or sampling.max_thinking_tokens or recipe.force_format and recipe.thinks:
+        needed.append("prefill")
+    if recipe.force_format:
+        needed.append("grammar")
     for ability in needed:
         if ability not in engine.abilities:
             raise EngineStartError(

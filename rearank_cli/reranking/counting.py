@@ -17,15 +17,16 @@ async def count(
 ) -> list[tuple[str, str]]:
     """Return what some work would take, as names and values; nothing is asked or written."""
     path = 0
-    async with aclosing(_Counting(engine, settings).stream(work)) as results:
+    counting = _Counting(engine, settings)
+    async with aclosing(counting.stream(work)) as results:
         async for _, result in results:
             path = max(path, max((trace.stage for trace in result.traces), default=0))
     tokens = f"{engine.prompt_tokens}" if engine.tokens else UNTOLD
     return [
         ("queries", f"{len(work)}"),
-        ("windows", f"{engine.calls}"),
-        ("in the cache", f"{engine.known}"),
-        ("to ask", f"{engine.calls - engine.known}"),
+        ("windows", f"{counting.windows}"),
+        ("in the cache", f"{counting.known}"),
+        ("to ask", f"{counting.windows - counting.known}"),
         # Which passages a window shows depends on the answers below it; these are unknown.
         ("prompt tokens, if no passage moves", tokens),
         ("windows in the longest chain", f"{path}"),
@@ -33,10 +34,17 @@ async def count(
 
 
 class _Counting(Driver):
-    """Takes what is not known to agree with the first stage, so that no passage moves."""
+    """Takes what is not known to agree with the first stage, so that no passage moves.
+
+    Counts `windows`, and those that are `known` to the cache as a whole.
+    """
+
+    windows = known = 0
 
     def read(self, completion: Completion, task: Task) -> Answer:
         """Read a known answer; for an unknown one, keep the order of the first stage."""
+        self.windows += 1
+        self.known += completion.cached
         if completion.cached:
             return super().read(completion, task)
         ranks = {doc_id: rank for rank, doc_id in enumerate(task.chain.first)}

@@ -17,11 +17,12 @@ from rearank_cli.methods.base import check_at_least
 from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.recipes.shortening import shorter
 from rearank_cli.recipes.text import Cleaner
-from rearank_cli.records import Completion, Sampling
+from rearank_cli.records import Completion, Request, Sampling
 from rearank_cli.reranking.asking import (
     check_engine,
     check_recipe,
     check_samples,
+    check_thinking,
     form_of,
     request_for,
 )
@@ -29,6 +30,7 @@ from rearank_cli.reranking.chain import Candidates, Chain, Moves, Reranked, Task
 from rearank_cli.reranking.hearing import ear_for
 from rearank_cli.reranking.schedule import Launcher, Ticket
 from rearank_cli.reranking.slots import Slots
+from rearank_cli.reranking.thinking import complete
 from rearank_cli.reranking.trace import AskTrace, ranks_text
 
 
@@ -60,6 +62,7 @@ class Settings:
                 check_at_least(1, **{name: value})
         check_recipe(self.recipe, self.method)
         check_samples(self.method, self.drawn)
+        check_thinking(self.recipe, self.drawn)
 
     @property
     def limit(self) -> int:
@@ -169,6 +172,11 @@ class Driver:
         """Return what a completion says about an ask."""
         return KINDS[self._settings.recipe.kind].read(completion, task.ask, self._form)
 
+    async def _complete(self, request: Request, heard: Heard | None) -> Completion:
+        closing = self._settings.recipe.end_of_thought
+        ask = partial(asked, self._engine)
+        return await complete(ask, request, heard, closing, self._cleaner.broken)
+
     async def ask(self, task: Task, texts: "Texts", heard: Heard | None) -> "Said":
         """Ask until the prompt fits; return what was said.
 
@@ -181,7 +189,7 @@ class Driver:
             request = request_for(recipe, texts.query, shown, self._settings.drawn, task.ask)
             self.slots.expect(request)
             try:
-                completion = await asked(self._engine, request, heard)
+                completion = await self._complete(request, heard)
                 break
             except PromptTooLong as error:
                 limit = shorter(limit, texts.longest(task.ask.doc_ids), error)

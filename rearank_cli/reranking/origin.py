@@ -36,6 +36,7 @@ def provenance(
         "recipe_sha256": settings.recipe.digest,
         "recipe_chosen": why,
         "recipe_source": settings.recipe.source,
+        **({"force_format": True} if settings.recipe.force_format else {}),
         "settings": {
             "depth": settings.depth,
             "passes": settings.passes,

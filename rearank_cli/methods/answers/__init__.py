@@ -8,11 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rearank_cli.methods.answers import choice, judgement, letters, likelihood, order, scores
+from rearank_cli.methods.answers import (
+    choice,
+    grammar,
+    judgement,
+    letters,
+    likelihood,
+    order,
+    scores,
+)
 from rearank_cli.methods.answers.beginning import Beginning
 from rearank_cli.methods.answers.form import LETTERS, Form
 from rearank_cli.methods.base import Answer, Ask, Kind
-from rearank_cli.records import Completion
+from rearank_cli.records import Completion, Grammar
 
 __all__ = ["KINDS", "AnswerKind", "Beginning", "Form", "Reader"]
 
@@ -24,11 +32,13 @@ class AnswerKind:
     """How a kind of answer is asked for and read.
 
     `single` kinds are about one passage at a time. `first_token` kinds are always read from the
-    log-probabilities of the first token, others only where the recipe says so. The first ranks of
-    kinds with a `beginning` can be read before the whole is there.
+    log-probabilities of the first token, others only where the recipe says so. `form` is what an
+    answer in words must look like, for so many passages. The first ranks of kinds with a
+    `beginning` can be read before the whole is there.
     """
 
     read: Reader
+    form: Callable[[Form, int], Grammar] | None = None
     beginning: type[Beginning] | None = None
     single: bool = False
     first_token: bool = False
@@ -46,6 +56,10 @@ class AnswerKind:
             return ()
         return form.words or form.identifiers(count)
 
+    def grammar(self, form: Form, count: int) -> Grammar | None:
+        """Return what an answer about so many passages may be; None where no text is read."""
+        return None if self.form is None or form.logprobs else self.form(form, count)
+
     def most(self, form: Form) -> int:
         """Return the most passages that one ask can be about; 0 where nothing limits them."""
         if self.single:
@@ -54,10 +68,10 @@ class AnswerKind:
 
 
 KINDS: dict[Kind, AnswerKind] = {
-    "order": AnswerKind(order.read, Beginning),
-    "choice": AnswerKind(choice.read),
-    "scores": AnswerKind(scores.read),
+    "order": AnswerKind(order.read, grammar.order, Beginning),
+    "choice": AnswerKind(choice.read, grammar.choice),
+    "scores": AnswerKind(scores.read, grammar.scores),
     "letters": AnswerKind(letters.read, first_token=True),
-    "judgement": AnswerKind(judgement.read, single=True),
+    "judgement": AnswerKind(judgement.read, grammar.judgement, single=True),
     "likelihood": AnswerKind(likelihood.read, single=True, continues=True),
 }

@@ -22,7 +22,7 @@ def read(completion: Completion, ask: Ask, form: Form) -> Answer:
         score = expected(completion.choices, form.words)
     else:
         cut = completion.finish_reason == "length"
-        values = {word.strip().lower(): value for word, value in _values(form.words).items()}
+        values = {_bare(word): value for word, value in _values(form.words).items()}
         reading, score = first_told(
             completion.text,
             cut and form.thinks and not completion.reasoning,
@@ -57,4 +57,9 @@ def _values(words: tuple[str, ...]) -> dict[str, float]:
 
 
 def _said(answer: str, values: Mapping[str, float]) -> float | None:
-    return values.get(re.sub(r"^\W+|\W+$", "", answer).lower())
+    return values.get(_bare(answer))
+
+
+def _bare(word: str) -> str:
+    """Return a word without what stands around it, such as quotes or a full stop."""
+    return re.sub(r"^\W+|\W+$", "", word).lower()

@@ -11,6 +11,8 @@ _OPEN_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _NAMES = r"(?:think|thinking|reasoning|thought|seed:think)"
 THINK = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE)
 THINK_END = re.compile(rf"</{_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+# What divides an answer into its parts, as `re.split` keeps it.
+PARTS = re.compile(rf"({THINK.pattern}|{THINK_END.pattern}|</?answer>)", re.IGNORECASE)
 
 
 class Reading(NamedTuple):
@@ -57,6 +59,13 @@ def readings(text: str, unfinished: bool) -> Iterator[Reading]:
     closed = before.rstrip().lower().endswith("</answer>")
     if closed and not THINK.search(before):
         yield _read("", before, False)
+
+
+def thought(text: str) -> tuple[str, bool]:
+    """Return a text up to where its reasoning ends or an answer begins, and whether it does."""
+    ends = [THINK_END.search(text), _OPEN_ANSWER.search(text)]
+    at = min((end.start() for end in ends if end), default=len(text))
+    return text[:at], at < len(text)
 
 
 def _read(past: str, body: str, unfinished: bool) -> Reading:
