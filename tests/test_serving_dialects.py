@@ -14,7 +14,7 @@ from scripted import ScriptedEngine
 from serving import QUERY, Running, body, documents, running
 
 from rearank_cli.records import Completion, Prompt
-from rearank_cli.serving.scores import relevance
+from rearank_cli.reranking.scores import relevance
 
 SCHEMAS = json.loads((Path(__file__).parent / "schemas" / "rerank.json").read_text())
 ORDER = [4, 3, 2, 1, 0]

@@ -14,9 +14,9 @@ from rearank_cli.formats.locks import locked
 from rearank_cli.formats.origin import of_run, write_origin
 from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import write_run
-from rearank_cli.records import Ranking, Run
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener
+from rearank_cli.reranking.scores import scored_run
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.reranking.tracefile import TraceFile
 
@@ -89,19 +89,19 @@ class _Writing:
         self.trace = TraceFile(job.files.trace_file, job.about())
         self.error: RearankError | None = None
         self.complete = False
-        self._rankings: dict[str, Ranking] = {}
+        self._results: dict[str, Reranked] = {}
 
     def add(self, result: Reranked) -> None:
         """Note a query's result; when it was the last one, write the files."""
-        self._rankings[result.query_id] = result.ranking
-        if len(self._rankings) == len(self.job.work) and self.error is None:
+        self._results[result.query_id] = result._replace(traces=())
+        if len(self._results) == len(self.job.work) and self.error is None:
             self.finish()
 
     def finish(self) -> None:
         """Write the trace, the origin and the run, in this order: the run is what others need."""
         job = self.job
         ids = [item.query.query_id for item in job.work]
-        run = Run.by_rank({query_id: self._rankings[query_id] for query_id in ids}, job.files.tag)
+        run = scored_run((self._results[query_id] for query_id in ids), job.files.tag)
         about = of_run(job.about(), run, job.files.run)
         self.trace.finish(ids, about)
         if job.meta:

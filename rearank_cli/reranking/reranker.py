@@ -11,13 +11,14 @@ from rearank_cli.engines.options import EngineOptions, Opening, open_settings
 from rearank_cli.methods import Method, make_method, numbers_of
 from rearank_cli.recipes.choosing import choose_recipe
 from rearank_cli.recipes.recipe import Recipe
-from rearank_cli.records import Ranking, Run
+from rearank_cli.records import Run
 from rearank_cli.reranking.asking import check_engine
 from rearank_cli.reranking.candidates import Texts, candidates
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.cutting import cutter
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.loop import LoopThread
+from rearank_cli.reranking.scores import scored_run
 
 
 class Reranker:
@@ -149,21 +150,21 @@ class Reranker:
         return candidates(run, source, texts, how.depth, change)
 
     def rerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
-        """Return the run reordered; its scores are by rank.
+        """Return the run reordered; its scores are the method's own, else by rank.
 
         `texts` is a collection. Raises `EngineError` when the engine fails.
         """
         work = self.candidates(run, texts)
-        found = {each.query_id: each.ranking for each in self.stream(work, listener)}
+        found = {each.query_id: each for each in self.stream(work, listener)}
         return self._run(work, found)
 
     async def arerank(self, run: Run, texts: Texts, listener: Listener | None = None) -> Run:
         """Do the same without blocking the caller's event loop."""
         work = self.candidates(run, texts)
 
-        async def collect() -> dict[str, Ranking]:
+        async def collect() -> dict[str, Reranked]:
             async with aclosing(self._results(work, listener)) as results:
-                return {each.query_id: each.ranking async for each in results}
+                return {each.query_id: each async for each in results}
 
         found = await (self._loop.run_from(collect()) if self._loop else collect())
         return self._run(work, found)
@@ -193,9 +194,8 @@ class Reranker:
             async for _, result in results:
                 yield result
 
-    def _run(self, work: Sequence[Candidates], found: Mapping[str, Ranking]) -> Run:
-        ordered = {each.query.query_id: found[each.query.query_id] for each in work}
-        return Run.by_rank(ordered, self.tag)
+    def _run(self, work: Sequence[Candidates], found: Mapping[str, Reranked]) -> Run:
+        return scored_run((found[each.query.query_id] for each in work), self.tag)
 
     @property
     def tag(self) -> str:

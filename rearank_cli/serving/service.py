@@ -17,6 +17,7 @@ from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.cutting import cutter, prepared
 from rearank_cli.reranking.driver import Driver, Settings
 from rearank_cli.reranking.reranker import Reranker, method_for
+from rearank_cli.reranking.scores import relevance
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.serving.gate import SharedEngine
 from rearank_cli.serving.limits import Limits
@@ -24,7 +25,6 @@ from rearank_cli.serving.metrics import Metrics
 from rearank_cli.serving.queue import Queue
 from rearank_cli.serving.refusals import Refusal, unread
 from rearank_cli.serving.retrieval import HITS, Searcher
-from rearank_cli.serving.scores import relevance
 
 State = Literal["starting", "ready", "failing", "stopping"]
 QUERY = "request"

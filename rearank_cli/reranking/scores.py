@@ -1,10 +1,14 @@
 """Relevance scores that fall strictly, from a ranking and what a method knows."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-STEP = 2.0**-20
-"""By how much neighbours differ at least, as a share of their size: enough for float32."""
+from rearank_cli.records import Run
+from rearank_cli.reranking.chain import Reranked
+
+STEP = 2.0**-19
+"""By how much neighbours differ at least, as a share of their size, or of 1 where they are smaller:
+enough for float32, and for the six decimals of a run's file."""
 
 
 def by_rank(count: int) -> list[float]:
@@ -31,3 +35,21 @@ def relevance(ranking: Sequence[str], scores: Mapping[str, float]) -> list[float
 
 def _below(score: float) -> float:
     return score - max(abs(score), 1.0) * STEP
+
+
+def scored_run(results: Iterable[Reranked], tag: str) -> Run:
+    """Return the run of some queries' results, in their order.
+
+    Its scores are the method's own where it has any, made to fall strictly (`relevance`); hits that
+    it has not scored, such as those below the depth, follow closely under the last one. Elsewhere
+    they are by rank: n, n - 1, …, 1.
+    """
+    found = {each.query_id: each for each in results}
+    rankings = {query_id: each.ranking for query_id, each in found.items()}
+    run = Run.by_rank(rankings, tag)
+    own = {
+        query_id: tuple(relevance(each.ranking, each.scores))
+        for query_id, each in found.items()
+        if each.scores
+    }
+    return Run(rankings, {**run.scores, **own}, tag)

@@ -1,0 +1,1 @@
+"""Log-probabilities of one model wherever it runs."""
