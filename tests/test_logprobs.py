@@ -49,15 +49,17 @@ def requests() -> dict[str, Request]:
     return found
 
 
-def ask(engine: Engine) -> Answers:
+def ask(engine: Engine, asked: Mapping[str, Request] | None = None) -> Answers:
+    wanted = asked or requests()
+
     async def all_at_once() -> list[Completion]:
         await engine.open()
         try:
-            return await asyncio.gather(*map(engine.complete, requests().values()))
+            return await asyncio.gather(*map(engine.complete, wanted.values()))
         finally:
             await engine.close()
 
-    return Answers(dict(zip(requests(), asyncio.run(all_at_once()), strict=True)))
+    return Answers(dict(zip(wanted, asyncio.run(all_at_once()), strict=True)))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import io
 from ctypes import c_float
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,10 +20,10 @@ from rearank_cli.reranking.scores import scored_run
 class Texts:
     name = "tiny"
 
-    def queries(self) -> object:
+    def queries(self) -> Any:
         return {"q1": query()}
 
-    def passages(self, doc_ids: set[str]) -> object:
+    def passages(self, doc_ids: set[str]) -> Any:
         return numbered(5)
 
 

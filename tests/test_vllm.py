@@ -14,12 +14,16 @@ from pathlib import Path
 import httpx
 import pytest
 from command import ROOT, descendants, environment, gone_after, rearank, start
+from test_logprobs import ask, requests
 
+from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.machine import cpu_has_bfloat16
 from rearank_cli.engines.models import resolve_model
+from rearank_cli.engines.openai import OpenAIEngine
 from rearank_cli.engines.tokens import PromptTokens
+from rearank_cli.engines.transformers import TransformersEngine
 from rearank_cli.formats.trec import read_run
-from rearank_cli.recipes.loading import load_recipe
+from rearank_cli.recipes.loading import load_recipe, recipe_text
 from rearank_cli.recipes.text import Cleaner
 from rearank_cli.reranking.trace import read_trace
 
@@ -33,6 +37,9 @@ SERVER = "vllm.entrypoints.openai.api_server"
 CONTEXT = 2048  # of the server, in tokens
 LONG = "--recipe rearank --depth 20 --window 10 --stride 5 --max-tokens 200".split()
 LONG += "--no-cache -o out.trec".split()
+
+
+REPEATS = {"missing", "repeated"}  # which a grammar cannot forbid
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +185,60 @@ def test_passages_are_shortened_where_a_server_says_that_the_prompt_is_too_long(
     assert trace.shortened
     assert 1000 < trace.prompt_tokens <= CONTEXT - 24
     assert "1 windows with shortened passages" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "flaws"),
+    [
+        (
+            "rearank",
+            "--force-format --max-tokens 60 --max-thinking-tokens 40",
+            {"missing", "repeated"},
+        ),
+        ("rankgpt", "--force-format", {"missing", "repeated"}),
+        ("choice", "--force-format --top 1", set()),
+        ("groups", "--force-format --max-tokens 40", set()),
+        ("first.toml", "", {"missing"}),  # letters that are not among the 20 likeliest tokens
+        ("judgement", "", set()),
+        ("likelihood", "", set()),
+    ],
+)
+def test_a_model_that_writes_no_order_answers_in_every_form(
+    folder: Path, vllm_serve: str, recipe: str, options: str, flaws: set[str]
+) -> None:
+    """A grammar, the beginning of an answer and log-probabilities, as vLLM's server has them."""
+    first = (folder / "bm25.trec").read_text().splitlines(keepends=True)[:5]
+    (folder / "five.trec").write_text("".join(first))
+    (folder / "first.toml").write_text('prefill = "["\n' + recipe_text("letters"))
+    words = [*f"--recipe {recipe} --passage-chars 80 --trace form.jsonl".split(), *options.split()]
+    server = ["--base-url", vllm_serve, "--model", "smol"]
+    done = rearank(folder, "rerank", "five.trec", "-d", "demo", *words, *server)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5
+    for trace in read_trace(str(folder / "form.jsonl")):
+        assert {*trace.flaws.names()} <= flaws, trace.answer
+
+
+@pytest.mark.usefixtures("piped")
+def test_a_server_tells_the_log_probabilities_of_the_engine_inside(
+    folder: Path, vllm_serve: str
+) -> None:
+    native = cpu_has_bfloat16()
+    arguments = {"dtype": "bfloat16" if native else "float32"}
+    inside = resolve_model(str(folder / "cache" / "models" / "smollm2-135m"))
+    # A server scores no continuation of a chat.
+    asked = {name: each for name, each in requests().items() if name != "chat"}
+    ours = ask(TransformersEngine(EngineSettings(inside, engine_args=arguments)), asked)
+    theirs = ask(OpenAIEngine(EngineSettings(Model("smol")), [vllm_serve]), asked)
+    near = 0.25 if native else 1e-3
+    for name, request in asked.items():
+        one, other = ours.found[name], theirs.found[name]
+        if request.continuation:
+            assert [token.text for token in one.tokens] == [token.text for token in other.tokens]
+            expected = [token.logprob for token in one.tokens]
+            assert [token.logprob for token in other.tokens] == pytest.approx(expected, abs=near)
+        shared = {word: one.choices[word] for word in other.choices}
+        assert dict(other.choices) == pytest.approx(shared, abs=near)
 
 
 def running(folder: Path) -> "tuple[subprocess.Popen[str], set[int]]":
