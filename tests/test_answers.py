@@ -87,6 +87,8 @@ def test_choices_that_are_understood(text: str) -> None:
         ("<think>[2] is best, because", NO_ANSWER),
         ("[7]", Flaws(unknown=(7,))),
         ("In 2019 there were 3", NO_ANSWER),
+        ("2 > 1 > 3", NO_ANSWER),
+        ("[B]", NO_ANSWER),
     ],
 )
 def test_what_is_no_choice_leaves_the_passages_as_shown(text: str, flaws: Flaws) -> None:
@@ -210,7 +212,8 @@ def test_something_else_than_an_identifier_with_a_number_is_no_scores() -> None:
 
 
 def test_a_score_of_more_digits_than_a_number_can_hold_is_no_answer() -> None:
-    assert read("scores", '{"[1]": ' + "9" * 5000 + "}").flaws == NO_ANSWER
+    for digits in (400, 5000):
+        assert read("scores", '{"[1]": ' + "9" * digits + "}").flaws == NO_ANSWER
 
 
 def test_a_score_of_a_single_passage_may_stand_alone() -> None:

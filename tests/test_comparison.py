@@ -44,6 +44,7 @@ def test_extremes_are_what_gained_and_lost_most_and_no_ties() -> None:
     base = measured("base", AP=[0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
     edges = measured("run", AP=[EQUAL, 2 * EQUAL, 1.0 - 2 * EQUAL, 0.2, 0.6, -EQUAL])
     assert [each.query_id for each in extremes(edges, base, "AP", 2)] == ["q1", "q4", "q3"]
+    assert [each.query_id for each in extremes(edges, base, "AP", 9)] == ["q1", "q2", "q4", "q3"]
 
 
 def test_a_comparison_is_of_every_run_by_every_measure_and_holm_covers_the_runs() -> None:

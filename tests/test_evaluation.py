@@ -209,6 +209,10 @@ def test_a_query_without_any_usable_judgement_counts_as_nothing_found() -> None:
     found = scorer.evaluate("run", Run.by_rank({"q": ("a",), "none": ("a",), "below": ("a",)}, "t"))
     assert found.per_query == {"P@1": {"q": 1.0, "none": 0.0, "below": 0.0}}
     assert found.figures == {"P@1": 1 / 3}
+    lacking = Run.by_rank({"q": ("a",)}, "t")
+    assert scorer.evaluate("run", lacking) == found
+    own = Scorer(grades, parse_measures(["P@1"]), complete=False).evaluate("run", lacking)
+    assert (own.per_query, own.figures) == ({"P@1": {"q": 1.0}}, {"P@1": 1.0})
 
 
 def test_a_run_whose_scores_are_too_few_is_no_run() -> None:

@@ -347,6 +347,7 @@ def test_a_sort_of_fewer_hits_than_are_wanted_sorts_them_all(sort: str, hits: in
     assert new == tuple(sorted(worst(hits)))
     asks = [frozenset(ask.doc_ids) for stage in stages for ask in stage.asks]
     assert all(ask.needs == 1 for stage in stages for ask in stage.asks)
+    assert all(len(shown) > 1 for shown in asks)
     if sort == "bubble":
         assert len(set(asks)) == len(asks)  # what is known is not asked again
 

@@ -36,10 +36,11 @@ def mean_scores(answers: Sequence[Answer]) -> dict[str, float]:
 def completed(hits: Sequence[Hit], scores: Mapping[str, float]) -> dict[str, float]:
     """Return a score for every hit: one without any gets the mean of the others.
 
-    So an answer that could not be read neither lifts nor drops its passage.
+    So an answer that could not be read neither lifts nor drops its passage. One hit has a score at
+    least.
     """
     known = [scores[hit.doc_id] for hit in hits if hit.doc_id in scores]
-    mean = sum(known) / len(known) if known else 0.0
+    mean = sum(known) / len(known)
     return {hit.doc_id: scores.get(hit.doc_id, mean) for hit in hits}
 
 
