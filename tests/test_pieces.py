@@ -36,7 +36,7 @@ class Bytes(httpx.AsyncByteStream):
 
 def event(delta: dict[str, Any] | None = None, **more: Any) -> str:
     choices = [] if delta is None else [{"delta": delta, "finish_reason": more.pop("end", None)}]
-    return f"data: {json.dumps({'choices': choices, **more})}\n\n"
+    return f"data: {json.dumps({'choices': choices, **more}, ensure_ascii=False)}\n\n"
 
 
 def events(text: str, end: str | None = "stop", reasoning: str = "") -> str:
@@ -87,7 +87,7 @@ def hear(
 
     async def main() -> Completion:
         model = EngineSettings(Model("m"), server_args=server_args)
-        engine = OpenAIEngine(model, [URL], transport=httpx.MockTransport(handler))
+        engine = OpenAIEngine(model, [URL], deadline=1, transport=httpx.MockTransport(handler))
         try:
             await engine.open()
             for _ in range(times):

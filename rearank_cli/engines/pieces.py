@@ -1,7 +1,7 @@
 """Answers that a server sends piece by piece, as server-sent events of OpenAI's dialect."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,7 @@ async def told(
                 raise Unstreamed
             return completion(url, reply, request)
         answer = _Answer()
-        async for line in reply.aiter_lines():
+        async for line in _lines(reply):
             event = _event(url, line)
             if event is not None and answer.add(url, event) and answer.finish_reason is None:
                 so_far = answer.so_far
@@ -85,12 +85,22 @@ async def told(
     return completion(url, answer.reply(), request)
 
 
-def _event(url: str, line: str) -> Mapping[str, Any] | None:
+async def _lines(reply: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield the lines of a reply; only a line feed ends one, whatever else Unicode knows."""
+    rest = b""
+    async for piece in reply.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
+    yield rest
+
+
+def _event(url: str, line: bytes) -> Mapping[str, Any] | None:
     """Return the event on a line; None where there is none. Raises `Retry` for other data."""
-    if not line.startswith("data:"):
+    if not line.startswith(b"data:"):
         return None
-    data = line.removeprefix("data:").strip()
-    if data == "[DONE]":
+    data = line.removeprefix(b"data:").strip()
+    if data == b"[DONE]":
         return None
     try:
         event = json.loads(data)
