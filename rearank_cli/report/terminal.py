@@ -9,10 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rearank_cli.log import counted
 from rearank_cli.report.context import Context
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
-from rearank_cli.report.totals import counted, flaw_texts, is_flawed, scores_text
+from rearank_cli.report.totals import flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace
 
 PASSAGE_CHARS = 160

@@ -91,11 +91,6 @@ def _places(windows: Sequence[AskTrace]) -> list[Position]:
     ]
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, `1 window` or `2 windows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def flaw_texts(window: AskTrace) -> list[str]:
     """Return what was wrong with an answer, in words."""
     flaws = window.flaws
