@@ -72,7 +72,7 @@ def test_judgements_about_no_query_of_the_collection_are_an_error(pets: Path) ->
     options = ("--qrels", qrels, "-d", pets / "pets", "--asked-queries-only")
     done = rearank("eval", pets / "run.trec", *options, cache=pets)
     assert done.returncode == 2
-    assert "none of the 1 judged queries is in the collection's queries" in done.stderr
+    assert "of 1 judged query none is in the collection's queries" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,9 @@ def test_documents_judged_minus_100_are_taken_out(inquiry: Inquiry) -> None:
     report = measured(inquiry, [*QRELS, Qrel("q1", "b", -100), Qrel("q2", "z", -100)])
     # without b, a is the base's first hit of q1
     assert figures(report)[0] == {"P@1": 2 / 3, "RR": 2 / 3}
-    assert any("2 judgements of -100 exclude" in note for note in report.notes)
+    assert any(
+        "the documents of 2 judgements of -100 were dropped" in note for note in report.notes
+    )
 
 
 def test_a_query_with_nothing_but_excluded_documents_counts(inquiry: Inquiry) -> None:
@@ -88,11 +90,11 @@ def test_notes_tell_which_queries_count(inquiry: Inquiry) -> None:
     assert notes[:5] == (
         "3 judged queries: all count; 1 without a relevant document",
         "base: 1 judged query missing, counted as 0 (q3)",
-        "base: 1 unjudged query, ignored",
         "best_1: equal scores in 1 judged query",
+        "unjudged queries, ignored: base 1",
         "the runs do not have the same queries",
     )
-    assert notes[-1] == "2 judgements contradict an earlier one; the last one counts"
+    assert notes[-1] == "contradicted by a later one: 2 judgements; the last one counts"
 
 
 def precision_at(cutoff: int) -> Any:
@@ -345,7 +347,7 @@ def test_a_table_in_a_file_is_not_cut(inquiry: Inquiry) -> None:
 
 
 def test_judgements_of_other_queries_are_an_error(inquiry: Inquiry) -> None:
-    with pytest.raises(RearankError, match=r"base\.trec: none of its 3 queries is judged"):
+    with pytest.raises(RearankError, match=r"base\.trec: of its 3 queries none is judged"):
         measured(inquiry, [Qrel("q7", "a", 1)])
 
 

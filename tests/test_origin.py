@@ -255,7 +255,7 @@ def test_what_is_typed_beats_the_origin_and_that_beats_the_environment(tmp_path:
     )
     assert done.stdout.splitlines()[1:] == ["run\t1.0000"], done.stderr
     done = rearank(tmp_path, "eval", "run.trec", "-d", "demo")
-    assert "none of its 3 queries is judged" in done.stderr
+    assert "of its 3 queries none is judged" in done.stderr
 
 
 def test_a_run_without_origin_says_how_to_name_a_collection(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rearank_cli.formats.files import check_writable
-from rearank_cli.log import note
+from rearank_cli.log import counted, note
 
 if TYPE_CHECKING:
     from rearank_cli.collection.collection import Collection as Collection
@@ -48,13 +48,13 @@ def write_published(
     lines = sum(map(len, run.rankings.values()))
     if entry:
         note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
-    note(f"{len(run.rankings)} queries, {lines} hits" + _excluded(dropped))
+    note(f"{counted(len(run.rankings), 'query')}, {counted(lines, 'hit')}" + _excluded(dropped))
     if not collection:
         note(f"ids were not checked; -d {made_for or 'NAME'} does so")
 
 
 def _excluded(dropped: int) -> str:
-    return f", {dropped} excluded documents left out" if dropped else ""
+    return f", {counted(dropped, 'excluded document')} left out" if dropped else ""
 
 
 def listed(pattern: str) -> Rows:

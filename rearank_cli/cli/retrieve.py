@@ -22,7 +22,7 @@ from rearank_cli.cli.options import Corpus, Output, Queries
 from rearank_cli.cli.published import write_published
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import check_writable
-from rearank_cli.log import note, warn
+from rearank_cli.log import counted, note, warn
 from rearank_cli.lucene.scores import Ties
 from rearank_cli.records import Run
 
@@ -219,7 +219,9 @@ def command(
         _tell_spaces(run)
         lines = sum(map(len, run.rankings.values()))
         place = f"{target}: " if len(names) > 1 else ""
-        note(f"{place}{len(topics)} queries, {lines} hits, {time.monotonic() - begun:.1f} s")
+        seconds = time.monotonic() - begun
+        found = f"{counted(len(topics), 'query')}, {counted(lines, 'hit')}"
+        note(f"{place}{found}, {seconds:.1f} s")
 
 
 def _tell_spaces(run: Run) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from rearank_cli.collection.judgements import Judgements
 from rearank_cli.errors import RearankError
-from rearank_cli.evaluation.conventions import counted, few
+from rearank_cli.evaluation.conventions import few
+from rearank_cli.log import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def leave_out(asked: Asked | None, judgements: Judgements) -> tuple[Judgements, 
     strangers = [query_id for query_id in judgements if query_id not in known]
     if len(strangers) == len(judgements):
         raise RearankError(
-            f"none of the {len(judgements)} judged queries is in the collection's queries",
+            f"of {counted(len(judgements), 'judged query')} none is in the collection's queries",
             hint="are these the judgements of this collection?",
         )
     return judgements.only(known), strangers
@@ -52,5 +53,5 @@ def not_asked_notes(asked: Asked, missing: Sequence[str]) -> list[str]:
 def strangers_text(query_ids: Sequence[str]) -> str:
     """Say that judged queries are not in the collection's queries."""
     verb = "is" if len(query_ids) == 1 else "are"
-    shown = f"{counted(query_ids, 'judged')} {verb} not in the collection's queries"
+    shown = f"{counted(len(query_ids), 'judged query')} {verb} not in the collection's queries"
     return f"{shown} ({few(query_ids)})"

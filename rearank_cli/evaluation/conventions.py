@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rearank_cli.collection.judgements import RELEVANT, Judgements
+from rearank_cli.log import counted
 from rearank_cli.records import Run
 
 
@@ -48,30 +49,35 @@ def query_notes(
     judgements: Judgements, coverages: Sequence[Coverage], complete: bool = True
 ) -> list[str]:
     """Return the sentences about queries that belong under the figures of some runs."""
-    bare = sum(max(judged.values(), default=0) < RELEVANT for judged in judgements.values())
+    bare = sum(max(grades.values(), default=0) < RELEVANT for grades in judgements.values())
     convention = "all count" if complete else "those that a run has count"
-    notes = [
-        f"{counted(list(judgements), 'judged')}: {convention}; {bare} without a relevant document"
-    ]
+    judged = counted(len(judgements), "judged query")
+    notes = [f"{judged}: {convention}; {bare} without a relevant document"]
     fate = "counted as 0" if complete else "left out"
     for item in coverages:
         if item.missing:
             notes.append(
-                f"{item.label}: {counted(item.missing, 'judged')} missing, {fate} "
+                f"{item.label}: {counted(len(item.missing), 'judged query')} missing, {fate} "
                 f"({few(item.missing)})"
             )
-        if item.unjudged:
-            notes.append(f"{item.label}: {counted(item.unjudged, 'unjudged')}, ignored")
         if item.tied:
-            notes.append(f"{item.label}: equal scores in {counted(item.tied, 'judged')}")
+            notes.append(f"{item.label}: equal scores in {counted(len(item.tied), 'judged query')}")
+    notes += _unjudged_notes(coverages)
     if len({frozenset(item.missing) for item in coverages}) > 1:
         notes.append("the runs do not have the same queries")
     return notes
 
 
-def counted(query_ids: Sequence[str], kind: str) -> str:
-    """Return `1 judged query` or `2 judged queries`."""
-    return f"{len(query_ids)} {kind} {'query' if len(query_ids) == 1 else 'queries'}"
+def _unjudged_notes(coverages: Sequence[Coverage]) -> list[str]:
+    """Say in one line for all runs which queries nobody judged."""
+    having = [item for item in coverages if item.unjudged]
+    if not having:
+        return []
+    if len({frozenset(item.unjudged) for item in coverages}) == 1:
+        found = f"{counted(len(having[0].unjudged), 'unjudged query')}, ignored"
+        return [found if len(coverages) > 1 else f"{having[0].label}: {found}"]
+    each = ", ".join(f"{item.label} {len(item.unjudged)}" for item in having)
+    return [f"unjudged queries, ignored: {each}"]
 
 
 def few(query_ids: Sequence[str], limit: int = 3) -> str:

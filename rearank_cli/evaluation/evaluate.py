@@ -15,6 +15,7 @@ from rearank_cli.evaluation.measures import DEFAULT, depth_for, judged_beside, p
 from rearank_cli.evaluation.scoring import Evaluation, Scorer
 from rearank_cli.evaluation.style import Ties
 from rearank_cli.formats.files import display_name
+from rearank_cli.log import counted
 from rearank_cli.records import Run
 
 
@@ -119,7 +120,7 @@ def _check_queries(name: str, run: Run, judgements: Judgements) -> None:
     if not any(query_id in judgements for query_id in run.rankings):
         ours, theirs = next(iter(run.rankings)), next(iter(judgements), "none")
         raise RearankError(
-            f"{name}: none of its {len(run.rankings)} queries is judged "
+            f"{name}: of its {counted(len(run.rankings), 'query')} none is judged "
             f"(it has {ours}, the judgements have {theirs})",
             hint="are these the judgements for this run?",
         )
@@ -159,11 +160,10 @@ def _document_notes(
         notes.append("documents without a judgement were dropped (`drop_unjudged`)")
     if judgements.excluded:
         count = sum(map(len, judgements.excluded.values()))
-        notes.append(
-            f"{count} judgements of {EXCLUDED} exclude their documents, which were dropped"
-        )
+        notes.append(f"the documents of {counted(count, 'judgement')} of {EXCLUDED} were dropped")
     if judgements.contradicting:
         notes.append(
-            f"{judgements.contradicting} judgements contradict an earlier one; the last one counts"
+            f"contradicted by a later one: {counted(judgements.contradicting, 'judgement')}; the "
+            "last one counts"
         )
     return notes

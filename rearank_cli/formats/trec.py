@@ -10,7 +10,7 @@ from typing import TypeVar
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name, read_lines, write_text
 from rearank_cli.formats.topics import read_queries
-from rearank_cli.log import warn
+from rearank_cli.log import counted, warn
 from rearank_cli.records import Qrel, Ranking, Run
 
 __all__ = ["read_qrels", "read_queries", "read_run", "write_run"]
@@ -104,7 +104,7 @@ def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: 
 def warn_of_ranks(name: str, count: int, first: str) -> None:
     """Warn that the ranks of `count` queries contradict the scores."""
     warn(
-        f"{name}: the rank column contradicts the scores in {count} queries "
+        f"{name}: the rank column contradicts the scores in {counted(count, 'query')} "
         f"(first: {first}); the scores count"
     )
 

@@ -14,7 +14,7 @@ from rearank_cli.collection import Collection
 from rearank_cli.collection.files import CorpusFile
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.cache import building, cache_dir, locked
-from rearank_cli.log import note, warn
+from rearank_cli.log import counted, note, warn
 from rearank_cli.lucene import jvm
 from rearank_cli.progress import progress
 from rearank_cli.records import Passage
@@ -87,7 +87,9 @@ def build(collection: Collection, folder: Path, how: Indexing) -> int:
     kept = count.kept
     _check_unique(collection, folder, kept)
     seconds = time.monotonic() - begun
-    note(f"indexed {kept:,} documents in {seconds:.1f} s, {kept / seconds:,.0f} per second")
+    note(
+        f"indexed {counted(kept, 'document')} in {seconds:.1f} s, {kept / seconds:,.0f} per second"
+    )
     return kept
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rearank_cli import __version__
+from rearank_cli.log import counted
 from rearank_cli.report.by_query import difference_charts
 from rearank_cli.report.evaluated import number
 from rearank_cli.report.gains import gain_charts
@@ -29,7 +30,7 @@ def build_page(material: Material, limit: int, files: Sequence[tuple[str, str]])
     versus = f" against {material.baseline}" if material.baseline else ""
     return Page(
         title=f"{material.focus}{versus}",
-        subtitle=f"{count} {'query' if count == 1 else 'queries'}",
+        subtitle=counted(count, "query"),
         tiles=_tiles(material),
         measures=evaluated.measures if evaluated else (),
         measure=evaluated.measures[0] if evaluated else "",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from rearank_cli.log import counted
 from rearank_cli.report.svg import bins, num, picture, scale, tag, text, ticks
 
 WIDE, TALL = 460, 230
@@ -130,7 +131,7 @@ def histogram(values: Sequence[float], title: str, unit: str) -> Markup:
     drawn += [_under(f"{edge:g}", x(edge)) for edge in ticks(found[0][0], found[-1][1], 6)]
     ordered = sorted(values)
     about = (
-        f"{len(values)} windows, from {ordered[0]:,.4g} to {ordered[-1]:,.4g} {unit}, "
+        f"{counted(len(values), 'window')}, from {ordered[0]:,.4g} to {ordered[-1]:,.4g} {unit}, "
         f"median {ordered[len(ordered) // 2]:,.4g}."
     )
     return picture(WIDE, TALL, title, about, *drawn)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from rearank_cli.log import counted
 from rearank_cli.records import Ranking
 from rearank_cli.report.charts import (
     Stack,
@@ -15,7 +16,7 @@ from rearank_cli.report.material import Material
 from rearank_cli.report.page import Chart
 from rearank_cli.report.shading import LEVELS, shade
 from rearank_cli.report.story import ranks
-from rearank_cli.report.totals import Totals, counted, total
+from rearank_cli.report.totals import Totals, total
 from rearank_cli.reranking.trace import AskTrace
 
 STEPS = 10
@@ -167,8 +168,8 @@ def _seconds(windows: list[AskTrace]) -> Chart | None:
         return None
     title = "Seconds per window"
     about = (
-        f"From asking to answer, of {len(values)} windows that were not in the cache. Windows run "
-        "side by side, so that the sum says nothing about the time that passed."
+        f"From asking to answer, of {counted(len(values), 'window')} not from the cache. Windows "
+        "run side by side, so that the sum says nothing about the time that passed."
     )
     return Chart(title, about, histogram(values, title, "seconds"), *_quantiles(values, "seconds"))
 

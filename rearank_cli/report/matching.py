@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rearank_cli.errors import RearankError
+from rearank_cli.log import counted
 from rearank_cli.records import Query, Ranking, Run
 from rearank_cli.report.context import Context
 from rearank_cli.report.material import HITS, Material, agrees, begins, ends
@@ -151,5 +152,4 @@ def _few(ids: Sequence[str]) -> str:
 
 
 def _of(differing: int, count: int) -> str:
-    noun = "query" if count == 1 else "queries"
-    return f"{differing} of {count} {noun} differ{'s' if differing == 1 else ''}"
+    return f"{differing} of {counted(count, 'query')} differ{'s' if differing == 1 else ''}"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name
+from rearank_cli.log import counted
 from rearank_cli.records import Ranking
 from rearank_cli.report.reasoning import mentions
 from rearank_cli.reranking.trace import AskTrace, read_provenance, read_trace, reordered
@@ -71,10 +72,12 @@ class Trace:
         count = len(self.stories)
         some = ", ".join(list(self.stories)[:5]) + (", …" if count > 5 else "")
         if query_id is None:
-            raise RearankError(f"{self.name}: expected `query=ID`", hint=f"{count} queries: {some}")
+            raise RearankError(
+                f"{self.name}: expected `query=ID`", hint=f"{counted(count, 'query')}: {some}"
+            )
         raise RearankError(
             f"{self.name}: expected a query of this trace, found {query_id!r}",
-            hint=f"{count} queries: {some}",
+            hint=f"{counted(count, 'query')}: {some}",
         )
 
 

@@ -9,12 +9,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rearank_cli.log import counted
 from rearank_cli.report.context import Context
 from rearank_cli.report.likely import is_singly, scores
 from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.terminal_likely import likely_view, score_cell, words_view
-from rearank_cli.report.totals import asides, counted, flaw_texts, is_flawed, scores_text
+from rearank_cli.report.totals import asides, flaw_texts, is_flawed, scores_text
 from rearank_cli.reranking.trace import AskTrace
 
 PASSAGE_CHARS = 160

@@ -7,9 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rearank_cli.log import counted
 from rearank_cli.report.reasoning import one_line
 from rearank_cli.report.story import Story
-from rearank_cli.report.totals import Totals, counted, flaw_texts, is_flawed
+from rearank_cli.report.totals import Totals, flaw_texts, is_flawed
 
 
 def totals_view(totals: Totals) -> RenderableType:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rearank_cli.log import counted
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.report.story import Trace
 from rearank_cli.reranking.trace import AskTrace
@@ -89,11 +90,6 @@ def _places(windows: Sequence[AskTrace]) -> list[Position]:
         )
         for (first, last, ranks), group in sorted(groups.items(), reverse=True)
     ]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, `1 window` or `2 windows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def flaw_texts(window: AskTrace) -> list[str]:

@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rearank_cli.log import counted
 from rearank_cli.records import FLAW_NAMES
 from rearank_cli.reranking.trace import AskTrace
 
@@ -67,21 +68,22 @@ class Summary:
         """Return the last word: what was done, what was flawed, what it cost."""
         found = [f"{self.flaws[name]} {name.replace('_', ' ')}" for name in FLAW_NAMES]
         parts = [
-            f"{counted(queries, 'query', 'queries')}, {counted(self.asks, 'window', 'windows')}"
+            f"{counted(queries, 'query')}, {counted(self.asks, 'window')}"
             + (f" ({self.cached} from the cache)" if self.cached else ""),
             f"windows with flaws: {', '.join(found) if self.flaws else 'none'}",
-            *([f"{self.shortened} windows with shortened passages"] if self.shortened else []),
-            *([f"{self.taken_back} begun early and taken back"] if self.taken_back else []),
+            *self._asides(),
             *([f"tried again: {_counts(self.retries)}"] if self.retries else []),
             f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
             f"{self.seconds:.1f} s",
         ]
         return "; ".join(parts)
 
-
-def counted(count: int, one: str, many: str) -> str:
-    """Return a number with its noun."""
-    return f"{count} {one if count == 1 else many}"
+    def _asides(self) -> Iterator[str]:
+        """Yield what happened to some windows beside their answers."""
+        if self.shortened:
+            yield f"{counted(self.shortened, 'window')} with shortened passages"
+        if self.taken_back:
+            yield f"{self.taken_back} begun early and taken back"
 
 
 def _counts(causes: Mapping[str, int]) -> str:

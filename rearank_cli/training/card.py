@@ -7,6 +7,7 @@ from typing import Any
 
 from rearank_cli import __version__
 from rearank_cli.formats.files import write_text
+from rearank_cli.log import counted
 from rearank_cli.training.data import Data
 from rearank_cli.training.job import Job
 from rearank_cli.training.precision import chosen
@@ -36,7 +37,7 @@ def _card(job: Job, records: list[dict[str, Any]]) -> Iterable[str]:
     yield from _data("Warm-up (SFT)", job.answers)
     yield from _data("GRPO", job.lists)
     if job.held_out:
-        yield f"- Validation: {job.held_out.name}, {len(job.held_out.work)} queries"
+        yield f"- Validation: {job.held_out.name}, {counted(len(job.held_out.work), 'query')}"
     yield from ("", "## Measured", "", *_measured(records), "")
     yield from ("## Settings", "", "Also in `settings.toml`.", "", "```toml")
     yield job.settings.text.rstrip()
@@ -47,10 +48,8 @@ def _card(job: Job, records: list[dict[str, Any]]) -> Iterable[str]:
 
 def _data(stage: str, data: Data | None) -> Iterable[str]:
     if data:
-        yield (
-            f"- {stage}: {len(data.examples):,} lists of {len(data.queries):,} queries, "
-            f"`{data.name}`, SHA-256 `{data.digest[:16]}…`"
-        )
+        lists, queries = counted(len(data.examples), "list"), counted(len(data.queries), "query")
+        yield (f"- {stage}: {lists} of {queries}, `{data.name}`, SHA-256 `{data.digest[:16]}…`")
 
 
 def _measured(records: list[dict[str, Any]]) -> Iterable[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, write_text
-from rearank_cli.log import warn
+from rearank_cli.log import counted, warn
 from rearank_cli.training.examples import Example
 from rearank_cli.training.tally import Tally
 
@@ -38,7 +38,7 @@ def write_lists(
             for example in checked:
                 handle.write(json.dumps(example, ensure_ascii=False) + "\n")
     if target is not None and tally.kept < target:
-        warn(f"only {tally.kept:,} of {target:,} lists: the queries yield no more")
+        warn(f"only {tally.kept:,} of {counted(target, 'list')}: the queries yield no more")
 
 
 def _some(examples: Iterator[Example], tally: Tally) -> Iterator[Example]:
