@@ -4,7 +4,7 @@ Records are immutable. Field names are those of ir_measures where it has the sam
 ours are accepted by it unconverted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -115,6 +115,12 @@ class Run:
         from rearank_cli.frames import to_frame
 
         return to_frame(self)
+
+    def only(self, query_ids: Iterable[str]) -> "Run":
+        """Return a run of these queries alone, in this order; all of them must be there."""
+        ids = list(query_ids)
+        rankings = {query_id: self.rankings[query_id] for query_id in ids}
+        return Run(rankings, {query_id: self.scores[query_id] for query_id in ids}, self.tag)
 
     def keeping(self, keeps: Callable[[str, str], bool]) -> "Run":
         """Return a run with those hits only for which `keeps(query_id, doc_id)` is true."""

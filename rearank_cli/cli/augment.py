@@ -1,7 +1,8 @@
-"""`rearank augment`: training lists from a run and its judgements."""
+"""`rearank augment`: training lists from a run and its judgements, or from pairs."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -16,25 +17,51 @@ Examples:
   rearank augment run.trec -d vaswani --sft --draws 10 -o warmup.jsonl
   rearank augment run.trec -d vaswani --format verl -o train.parquet
   rearank retrieve -d demo | rearank augment - -d demo --window 5-10 > train.jsonl
+  rearank augment run.trec -d vaswani --objective likelihood --teacher better.trec -o lists.jsonl
+  rearank augment titles.tsv --pairs --objective likelihood -o lists.jsonl
 """
 
 
 def command(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="RUN", help="TREC run; - is stdin.")],
+    source: Annotated[
+        str, typer.Argument(metavar="RUN", help="TREC run, or with --pairs pairs; - is stdin.")
+    ],
     dataset: Dataset = None,
     corpus: Corpus = None,
     queries: Queries = None,
     qrels: Qrels = None,
-    draws: Annotated[int, typer.Option(help="Lists drawn for each query.")] = 50,
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="What is to be learned: order, or likelihood (of a query after a passage).",
+        ),
+    ] = "order",
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            help="Lists drawn for each query.", show_default="50; for likelihood at most 4"
+        ),
+    ] = None,
     target: Annotated[
         int | None,
         typer.Option(help="Draw until this many lists are kept, instead of --draws per query."),
     ] = None,
     window: Annotated[
-        str, typer.Option(metavar="N|MIN-MAX", help="Passages in a list, e.g. 20 or 5-10.")
-    ] = "20",
-    depth: Annotated[int, typer.Option(help="Hits of each query to draw from.")] = 100,
+        str | None,
+        typer.Option(
+            metavar="N|MIN-MAX",
+            help="Passages in a list, e.g. 20 or 5-10.",
+            show_default="20; for likelihood 6, one of them relevant",
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            help="Hits of each query to draw from.", show_default="100; for likelihood 20"
+        ),
+    ] = None,
     order: Annotated[
         str, typer.Option(metavar="ORDER", help="Lists as drawn, retrieved, or shuffled.")
     ] = "drawn",
@@ -92,15 +119,16 @@ def command(
         ),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--recipe",
             "--prompt",
             metavar="NAME|FILE",
             help="Recipe, as for rerank.",
+            show_default="rearank; for likelihood likelihood",
             rich_help_panel="Prompts",
         ),
-    ] = "rearank",
+    ] = None,
     passage_chars: Annotated[
         int | None,
         typer.Option(
@@ -112,6 +140,23 @@ def command(
     sft: Annotated[
         bool, typer.Option("--sft", help="Write answers to imitate instead: rearank train --sft.")
     ] = False,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="RUN is pairs instead: JSON lines with query and passage, or two columns. Hard "
+            "passages are BM25's neighbours.",
+            rich_help_panel="Likelihood",
+        ),
+    ] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Run of a better ranker, whose scores are to be learned, too.",
+            rich_help_panel="Likelihood",
+        ),
+    ] = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="trl (JSON lines) or verl (parquet).")
     ] = "trl",
@@ -129,17 +174,26 @@ def command(
     from rearank_cli.recipes.loading import load_recipe
     from rearank_cli.reranking.candidates import candidates
     from rearank_cli.training.augment import Drawing, augment
+    from rearank_cli.training.checks import check_objective
     from rearank_cli.training.examples import renderer_for
     from rearank_cli.training.tally import Tally, report
     from rearank_cli.training.writing import check_format, write_lists
 
     check_format(format_, output, sft)
     check_writable(output)
-    chosen = load_recipe(recipe)
+    here = (context, source, (dataset, corpus, queries, qrels), exclude_queries)
+    if check_objective(objective, sft=sft, format=format_ != "trl"):
+        how = _Contrasting(_numbers(window, depth, draws, seed), target, pairs, teacher, recipe)
+        _augment_likelihood(here, how, output)
+        return
+    if pairs or teacher:
+        raise RearankError("--pairs and --teacher go with --objective likelihood")
+    chosen = load_recipe(recipe or "rearank")
+    depth = depth or 100
     drawing = Drawing(
-        sizes=_sizes(window),
+        sizes=_sizes(window or "20"),
         depth=depth,
-        draws=draws,
+        draws=draws or 50,
         target=target,
         order=order,  # type: ignore[arg-type]  # checked by Drawing
         min_initial=min_initial,
@@ -159,6 +213,59 @@ def command(
     examples = augment(kept, collection.judgements(), drawing, example, tally)
     write_lists(output, format_, examples, tally, target)
     for line in report(tally, len(work) - len(kept)):
+        note(line)
+
+
+class _Contrasting(NamedTuple):
+    """What the options say about lists for a likelihood; None is the default."""
+
+    numbers: Mapping[str, int]
+    target: int | None
+    pairs: bool
+    teacher: str | None
+    recipe: str | None
+
+
+def _numbers(window: str | None, depth: int | None, draws: int | None, seed: int) -> dict[str, int]:
+    sizes = _sizes(window) if window else None
+    if sizes and sizes[0] != sizes[1]:
+        raise RearankError(f"--window: expected one size for likelihood, found {window!r}")
+    given = {"size": sizes[0] if sizes else None, "depth": depth, "draws": draws, "seed": seed}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _augment_likelihood(
+    here: tuple[typer.Context, str, Sequence[str | None], str | None],
+    said: _Contrasting,
+    output: str,
+) -> None:
+    from rearank_cli.formats.exclusions import read_query_ids
+    from rearank_cli.formats.files import display_name
+    from rearank_cli.formats.trec import read_run
+    from rearank_cli.log import note
+    from rearank_cli.recipes.loading import load_recipe
+    from rearank_cli.training.contrasts import Contrast, contrasts_of
+    from rearank_cli.training.pairs import read_pairs, search_pairs
+    from rearank_cli.training.tally import Tally, report
+    from rearank_cli.training.writing import write_lists
+
+    context, source, named, exclude = here
+    how = Contrast(**said.numbers)
+    chosen = load_recipe(said.recipe or "likelihood")
+    taught = read_run(said.teacher) if said.teacher else None
+    left_out = read_query_ids(exclude) if exclude else set()
+    if said.pairs:
+        collection = read_pairs(source)
+        run = search_pairs(collection, how.depth)
+    else:
+        place = origins.source_for(context, source, named)
+        collection = origins.opened(origins.needed(place, source), source)
+        run = read_run(source)
+    kept = run.only(query_id for query_id in run.rankings if query_id not in left_out)
+    tally = Tally()
+    made = contrasts_of(collection, (kept, display_name(source)), chosen, how, taught)
+    write_lists(output, "trl", made.draw(tally), tally, said.target)
+    for line in report(tally, len(run.rankings) - len(kept.rankings)):
         note(line)
 
 

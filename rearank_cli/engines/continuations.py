@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 # A common beginning of fewer tokens than this is not worth a pass of its own.
-_WORTH_SHARING = 16
+WORTH_SHARING = 16
 # Prompts in one pass, and continuations in one pass.
 PROMPTS = 16
 CONTINUATIONS = 32
@@ -35,9 +35,7 @@ class Continuations:
         self._model = model
         self._pad = pad
         self._kept: tuple[tuple[int, ...], _Layers] = ((), [])
-        kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
-        # Keys and values can be cut and repeated only where every layer keeps all of them.
-        self._shares = kinds <= {"full_attention"}
+        self._shares = shares(model)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not typed here
     def logprobs(self, pairs: Sequence[Pair]) -> list[list[float]]:
@@ -66,13 +64,13 @@ class Continuations:
 
     def _shared(self, prompts: Sequence[tuple[int, ...]]) -> int:
         """Return how many first tokens of all prompts are kept, after keeping them if need be."""
-        common = _common(prompts[0], prompts[-1]) if len(prompts) == 1 else _common(*prompts)
-        kept = min(_common(self._kept[0], prompt) for prompt in prompts)
-        if len(prompts) == 1 or common - kept < _WORTH_SHARING:
-            return kept if kept >= _WORTH_SHARING else 0
-        ids = prompts[0][:common]
+        found = common(prompts[0], prompts[-1]) if len(prompts) == 1 else common(*prompts)
+        kept = min(common(self._kept[0], prompt) for prompt in prompts)
+        if len(prompts) == 1 or found - kept < WORTH_SHARING:
+            return kept if kept >= WORTH_SHARING else 0
+        ids = prompts[0][:found]
         self._kept = (ids, self._forward(torch.tensor([ids])))
-        return common
+        return found
 
     def _prompts(
         self, prompts: Sequence[tuple[int, ...]], shared: int
@@ -143,6 +141,12 @@ class Continuations:
         return DynamicCache(layers) if layers else DynamicCache()
 
 
+def shares(model: Any) -> bool:
+    """Tell whether keys and values can be cut and repeated: where every layer keeps all of them."""
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    return kinds <= {"full_attention"}
+
+
 def _read(logits: torch.Tensor, ids: torch.Tensor, lengths: Sequence[int]) -> list[list[float]]:
     logits = logits.float()
     chosen = logits.gather(-1, ids[..., None])[..., 0] - logits.logsumexp(-1)
@@ -153,7 +157,7 @@ def _parts(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (things[start : start + size] for start in range(0, len(things), size))
 
 
-def _common(*texts: tuple[int, ...]) -> int:
+def common(*texts: tuple[int, ...]) -> int:
     """Return how many first tokens all texts have in common."""
     count = 0
     for tokens in zip(*texts, strict=False):

@@ -90,12 +90,7 @@ def take_shard(run: Run, shard: str | None) -> Run:
     if not 1 <= part <= parts:
         raise RearankError(f"`shard`: expected I/N with 1 <= I <= N, found {shard!r}")
     ids = list(run.rankings)
-    taken = ids[len(ids) * (part - 1) // parts : len(ids) * part // parts]
-    return Run(
-        {query_id: run.rankings[query_id] for query_id in taken},
-        {query_id: run.scores[query_id] for query_id in taken},
-        run.tag,
-    )
+    return run.only(ids[len(ids) * (part - 1) // parts : len(ids) * part // parts])
 
 
 def _named(ids: list[str], one: str, many: str) -> str:

@@ -12,6 +12,12 @@ from rearank_cli.training.data import Data
 from rearank_cli.training.job import Job
 from rearank_cli.training.precision import chosen
 
+# The figure without which a step of a stage says nothing, and what is told of such steps.
+_KEYS = {"grpo": "reward", "likelihood": "loss"}
+_FIGURES = {
+    "grpo": ("reward", "rank", "tags", "listed", "recall", "ndcg", "length", "kl"),
+    "likelihood": ("loss", "first", "loglikelihood", "spread"),
+}
 _LIBRARIES = ("trl", "transformers", "peft", "accelerate", "torch")
 
 
@@ -31,13 +37,19 @@ def _card(job: Job, records: list[dict[str, Any]]) -> Iterable[str]:
     # JSON strings are YAML strings, whatever the names hold.
     yield from ("---", f"base_model: {json.dumps(job.name)}", "tags: [rearank, reranking]", "---")
     yield from (f"# {name}", "")
-    yield f"A {what} over `{job.name}` that orders lists of passages, made with `rearank train`."
-    yield from ("", "```", f"rearank rerank RUN -d NAME{base} {option} {name}", "```", "")
+    does = (
+        "tells how likely a query is after a passage" if job.recipe else "orders lists of passages"
+    )
+    recipe = f" --recipe {job.recipe.name}" if job.recipe else ""
+    yield f"A {what} over `{job.name}` that {does}, made with `rearank train`."
+    yield from ("", "```", f"rearank rerank RUN -d NAME{base} {option} {name}{recipe}", "```", "")
     yield from ("## Data", "")
     yield from _data("Warm-up (SFT)", job.answers)
-    yield from _data("GRPO", job.lists)
+    yield from _data("Likelihood, by contrast" if job.recipe else "GRPO", job.lists)
     if job.held_out:
         yield f"- Validation: {job.held_out.name}, {counted(len(job.held_out.work), 'query')}"
+    if job.sources:
+        yield from ("", job.sources.strip())
     yield from ("", "## Measured", "", *_measured(records), "")
     yield from ("## Settings", "", "Also in `settings.toml`.", "", "```toml")
     yield job.settings.text.rstrip()
@@ -53,12 +65,12 @@ def _data(stage: str, data: Data | None) -> Iterable[str]:
 
 
 def _measured(records: list[dict[str, Any]]) -> Iterable[str]:
-    steps = [record for record in records if record["stage"] == "grpo" and "reward" in record]
+    steps = [record for record in records if _KEYS.get(record["stage"]) in record]
     if steps:
         first, last = _window(steps[:10]), _window(steps[-10:])
-        yield "Means of the first and the last (at most) ten logged steps of GRPO:"
+        yield f"Means of the first and the last (at most) ten logged steps of {_of(steps)}:"
         yield from ("", "| | first | last |", "|---|---|---|")
-        for name in ("reward", "rank", "tags", "listed", "recall", "ndcg", "length", "kl"):
+        for name in _FIGURES[steps[0]["stage"]]:
             if name in first and name in last:
                 yield f"| {name} | {first[name]:.3f} | {last[name]:.3f} |"
         yield ""
@@ -74,6 +86,10 @@ def _measured(records: list[dict[str, Any]]) -> Iterable[str]:
             )
     if not steps and not validations:
         yield "Nothing was measured on held-out queries."
+
+
+def _of(steps: list[dict[str, Any]]) -> str:
+    return "GRPO" if steps[0]["stage"] == "grpo" else str(steps[0]["stage"])
 
 
 def _window(records: list[dict[str, Any]]) -> Mapping[str, float]:

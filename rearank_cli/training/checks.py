@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
 
 from rearank_cli.engines.machine import has_gpu
 from rearank_cli.errors import RearankError
@@ -22,6 +23,31 @@ _TRACKERS = (
     "trackio",
     "wandb",
 )
+
+
+OBJECTIVES = ("order", "likelihood")
+
+
+def check_objective(name: str, **others: Any) -> bool:
+    """Return whether a likelihood is trained; raise `RearankError` for what does not go with it.
+
+    `others` are parameters by name; one that is set belongs to the other objective.
+    """
+    if name not in OBJECTIVES:
+        raise RearankError(f"`objective`: expected one of {', '.join(OBJECTIVES)}, found {name}")
+    given = sorted(other for other, value in others.items() if value)
+    if name == "likelihood" and given:
+        raise RearankError(f"`{given[0]}`: does not go with `objective=likelihood`")
+    return name == "likelihood"
+
+
+def check_likelihood(recipe: Recipe) -> None:
+    """Raise `RearankError` unless a recipe's answers are likelihoods."""
+    if recipe.kind != "likelihood":
+        raise RearankError(
+            f"recipe {recipe.name}: expected one whose answer is likelihood, found {recipe.kind}",
+            hint="`recipe=likelihood` is the embedded model's",
+        )
 
 
 def check_recipe(data: Data | None, recipe: Recipe) -> None:

@@ -56,6 +56,11 @@ def read_answers(path: str) -> Data:
     return _read(path, _answer)
 
 
+def read_contrasts(path: str) -> Data:
+    """Read lists of a likelihood's training; raises `RearankError` as `read_lists` does."""
+    return _read(path, _contrast)
+
+
 def _read(path: str, check: Callable[[Example], str]) -> Data:
     name = display_name(path)
     digest = hashlib.sha256()
@@ -65,7 +70,7 @@ def _read(path: str, check: Callable[[Example], str]) -> Data:
             continue
         digest.update(line.encode() + b"\n")
         example = json_object(name, number, line)
-        wrong = _prompt(example) or check(example)
+        wrong = check(example)
         if wrong:
             raise RearankError(
                 f"{name}:{number}: {wrong}", hint="rearank augment writes such files"
@@ -97,7 +102,31 @@ def _messages(value: Any) -> bool:
     )
 
 
+def _contrast(example: Example) -> str:
+    """Return what is wrong with a list for contrastive training, or nothing."""
+    if not isinstance(example.get("query"), str) or not example["query"].strip():
+        return "expected 'query' to be a text"
+    shown = example.get("passages")
+    texts = isinstance(shown, list) and all(isinstance(each, str) and each for each in shown)
+    if not isinstance(shown, list) or not texts or len(shown) < 2:
+        return "expected 'passages' to be a list of at least two texts"
+    for name, kinds in (("grades", (int,)), ("teacher", (int, float))):
+        value = example.get(name)
+        if name == "teacher" and value is None:
+            continue
+        if not isinstance(value, list) or not all(type(each) in kinds for each in value):
+            return f"expected {name!r} to be a list of numbers"
+        if len(value) != len(shown):
+            return f"expected {name!r} to have a number for each of {len(shown)} passages"
+    if example.get("teacher") is None and max(example["grades"]) <= 0:
+        return "expected a relevant passage, or a teacher's scores"
+    return ""
+
+
 def _list(example: Example) -> str:
+    wrong = _prompt(example)
+    if wrong:
+        return wrong
     for name in ("grades", "ideal"):
         value = example.get(name)
         if not isinstance(value, list) or not all(type(grade) is int for grade in value):
@@ -110,6 +139,9 @@ def _list(example: Example) -> str:
 
 
 def _answer(example: Example) -> str:
+    wrong = _prompt(example)
+    if wrong:
+        return wrong
     if not _messages(example.get("completion")):
         return "expected 'completion' to be a list of messages (as augment writes with `sft`)"
     return ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rearank_cli.engines.models import resolve_model
+from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.training.data import Data
 from rearank_cli.training.folder import Folder
 from rearank_cli.training.precision import chosen
@@ -27,6 +28,9 @@ class Rollouts:
 class Job:
     """One run: `lists` for GRPO, `answers` for the warm-up, either or both.
 
+    With a `recipe`, whose answers are likelihoods, the lists are those of contrastive training.
+    `sources` is what the model card says of the texts.
+
     `base` is the folder or hub id of the model and `name` what the user called it; `switches` are
     those of the chat template; `trackers` are names that transformers knows.
     """
@@ -41,6 +45,8 @@ class Job:
     held_out: HeldOut | None = None
     switches: Mapping[str, Any] = field(default_factory=dict)
     trackers: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+    sources: str = ""
 
     @property
     def lora(self) -> bool:
@@ -60,6 +66,7 @@ class Job:
             "answers": self.answers.digest if self.answers else "",
             "validation": self.held_out.digest if self.held_out else "",
             "rollouts": self.rollouts.mode,
+            **({"recipe": self.recipe.digest} if self.recipe else {}),
             "precision": chosen(self.settings.run.precision),
             "settings": self.settings.text,
         }

@@ -68,6 +68,22 @@ class Sft:
 
 
 @dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How a likelihood is trained on lists; see defaults.toml."""
+
+    steps: int
+    lists_per_step: int
+    scale: float
+    teacher: float
+    temperature: float
+    learning_rate: float
+    lora_learning_rate: float
+    warmup_steps: int
+    schedule: str
+    max_grad_norm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What changes speed, memory and logging."""
 
@@ -102,6 +118,7 @@ class TrainSettings:
     reward: Reward
     lora: Lora
     sft: Sft
+    likelihood: Likelihood
     run: Run
     validation: Validation
     text: str
@@ -112,12 +129,21 @@ _SECTIONS = {
     "reward": Reward,
     "lora": Lora,
     "sft": Sft,
+    "likelihood": Likelihood,
     "run": Run,
     "validation": Validation,
 }
 _POSITIVE = {
     "grpo": ("steps", "prompts_per_step", "learning_rate", "lora_learning_rate", "temperature"),
     "sft": ("epochs", "learning_rate", "lora_learning_rate", "batch", "max_tokens"),
+    "likelihood": (
+        "steps",
+        "lists_per_step",
+        "scale",
+        "temperature",
+        "learning_rate",
+        "lora_learning_rate",
+    ),
     "run": ("micro_batch", "save_every", "keep", "log_every", "vllm_tensor_parallel"),
     "validation": ("every", "depth", "window", "stride", "max_answer_tokens", "batch"),
 }

@@ -58,6 +58,8 @@ def report(tally: Tally, excluded: int = 0) -> Iterator[str]:
         yield f"  dropped {count:,}: {why}"
     grades = ", ".join(f"{grade}: {count:,}" for grade, count in sorted(tally.grades.items()))
     yield f"grades shown: {grades or 'none'}"
+    if all(value == 1 for value in tally.initial):
+        return  # lists for contrast begin with what is relevant
     yield "initial nDCG@10:"
     bins = Counter(min(int(value * 10), 9) for value in tally.initial)
     most = max(bins.values(), default=1)

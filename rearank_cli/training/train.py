@@ -22,15 +22,21 @@ def train(job: Job, restart: bool = False) -> None:
 
     Raises `RearankError` for settings that cannot work and a folder that holds another run.
     """
-    accumulation(job.settings, processes())
+    if job.recipe:
+        if processes() > 1:
+            raise RearankError("contrastive training runs in one process, found several")
+    else:
+        accumulation(job.settings, processes())
     _check_validation(job)
-    _check_installed()
+    _check_installed(("torch", "peft") if job.recipe else ("torch", "trl", "peft"))
     goes_on = not restart
     if is_main_process():
         goes_on = job.folder.begin(job.about(), restart)
     if goes_on and job.folder.finished():
         note(f"{job.folder.path}: this run is finished")
         return
+    # Threads that wait for each other actively take the cores from those that compute.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     _quiet(job)
     if is_main_process():
         note(f"precision: {chosen(job.settings.run.precision)}")
@@ -42,9 +48,9 @@ def train(job: Job, restart: bool = False) -> None:
         note(f"{job.folder.path}: done")
 
 
-def _check_installed() -> None:
+def _check_installed(names: tuple[str, ...]) -> None:
     """Raise `RearankError` where the libraries of training are missing."""
-    for name in ("torch", "trl", "peft"):
+    for name in names:
         if importlib.util.find_spec(name) is None:
             raise RearankError(f"training needs {name}, which is not installed", _INSTALL)
 
@@ -61,6 +67,11 @@ def _check_validation(job: Job) -> None:
 
 
 def _stages(job: Job, validator: Validator | None) -> None:
+    if job.recipe:
+        from rearank_cli.training.contrastive import contrast
+
+        contrast(job, validator)
+        return
     if job.rollouts.mode == "colocate":
         prepare_vllm()
     try:

@@ -14,6 +14,7 @@ from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.formats.files import display_name
 from rearank_cli.formats.trec import read_run
+from rearank_cli.methods import Method, make_method
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.recipe import Recipe
 from rearank_cli.records import Ranking, Run
@@ -101,8 +102,13 @@ class Validator:
         """Rerank with an engine and return the same."""
         each = self._settings
         traces: list[AskTrace] = []
-        method = Sliding(each.window, each.stride)
-        how = Settings(self._held_out.profile, method, each.depth, concurrency=each.batch)
+        recipe = self._held_out.profile
+        if recipe.kind == "likelihood":  # as `rerank` asks, the first stage's scores mixed in
+            method: Method = make_method(recipe.method, recipe.numbers)
+            how = Settings(recipe, method, each.depth)
+        else:
+            method = Sliding(each.window, each.stride)
+            how = Settings(recipe, method, each.depth, concurrency=each.batch)
         driver = Driver(engine, how, _Noting(traces))
         rankings: dict[str, Ranking] = {}
         await engine.open()

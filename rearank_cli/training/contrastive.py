@@ -1,0 +1,235 @@
+"""Contrastive fine-tuning of a likelihood, step by step: a small loop on torch and peft."""
+
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, get_scheduler
+
+from rearank_cli.log import note
+from rearank_cli.progress import STEPS, progress
+from rearank_cli.training import policy
+from rearank_cli.training.examples import Example
+from rearank_cli.training.job import Job
+from rearank_cli.training.likelihood import Likelihoods, loss, targets
+from rearank_cli.training.precision import in_bf16, on_gpu
+from rearank_cli.training.saved import check_saved
+from rearank_cli.training.validation import Validator
+
+STAGE = "likelihood"
+_STATE, _OPTIMIZER = "trainer_state.json", "optimizer.pt"
+
+
+class Trainer:
+    """A model, its optimiser and its lists; `step` is the number of steps that are done."""
+
+    def __init__(self, job: Job, model: Any, tokenizer: Any) -> None:
+        """Prepare the first step."""
+        assert job.lists is not None, "there is something to learn from"
+        self.step = 0
+        self._job = job
+        self._how = job.settings.likelihood
+        self._model = model
+        self._tokenizer = tokenizer
+        self._scorer = Likelihoods(model, tokenizer, job.recipe)
+        self._trained = [each for each in model.parameters() if each.requires_grad]
+        rate = self._how.lora_learning_rate if job.lora else self._how.learning_rate
+        self._optimizer = torch.optim.AdamW(self._trained, lr=rate, weight_decay=0.0)
+        self._schedule: Any = get_scheduler(
+            self._how.schedule, self._optimizer, self._how.warmup_steps, self._how.steps
+        )
+
+    def lists(self) -> Sequence[Example]:
+        """Return the lists of the next step: all in a new random order, then all once more."""
+        assert self._job.lists is not None, "checked at the start"
+        examples = self._job.lists.examples
+        first = self.step * self._how.lists_per_step
+        orders: dict[int, list[int]] = {}
+        chosen = []
+        for number in range(first, first + self._how.lists_per_step):
+            turn, place = divmod(number, len(examples))
+            if turn not in orders:
+                orders[turn] = list(range(len(examples)))
+                random.Random(f"{self._job.settings.run.seed}:{turn}").shuffle(orders[turn])
+            chosen.append(examples[orders[turn][place]])
+        return chosen
+
+    def advance(self) -> dict[str, float]:
+        """Do one step and return what it measured."""
+        began = time.perf_counter()
+        torch.manual_seed(self._job.settings.run.seed + self.step)
+        self._model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        found = self._learn(self.lists())
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, self._how.max_grad_norm)
+        rate = self._schedule.get_last_lr()[0]
+        self._optimizer.step()
+        self._schedule.step()
+        self.step += 1
+        means = {name: fmean(each[name] for each in found) for name in found[0]}
+        seconds = round(time.perf_counter() - began, 3)
+        return {**means, "grad_norm": float(norm), "learning_rate": rate, "seconds": seconds}
+
+    def _learn(self, lists: Sequence[Example]) -> list[dict[str, float]]:
+        """Set the gradients of a step's lists; return the figures of each.
+
+        On a CPU every core has lists of its own: threads that share the work of one list wait for
+        each other at every operation, which costs most of the time as soon as anything else runs.
+        Gradients are summed in the order of the lists, whoever was done first.
+        """
+        found: list[dict[str, float]] = []
+        at_once = self._job.settings.run.micro_batch
+        parts = [lists[start : start + at_once] for start in range(0, len(lists), at_once)]
+        workers = 1 if on_gpu() else min(torch.get_num_threads(), len(parts))
+        with ThreadPoolExecutor(workers, initializer=_alone if workers > 1 else None) as pool:
+            for gradients, figures in pool.map(self._part, parts):
+                for each, gradient in zip(self._trained, gradients, strict=True):
+                    each.grad = gradient if each.grad is None else each.grad.add_(gradient)
+                found += figures
+        return found
+
+    def _part(
+        self, lists: Sequence[Example]
+    ) -> tuple[Sequence[torch.Tensor], list[dict[str, float]]]:
+        """Return the gradients of some lists, and the figures of each."""
+        pairs = [
+            self._scorer.pair(each["query"], passage)
+            for each in lists
+            for passage in each["passages"]
+        ]
+        device = "cuda" if on_gpu() else "cpu"
+        half = in_bf16(self._job.settings.run.precision)
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            means = self._scorer.means(pairs).split([len(each["passages"]) for each in lists])
+        wanted = [targets(each["grades"], each.get("teacher"), self._how) for each in lists]
+        losses = [
+            loss(mean, want, self._how.scale) for mean, want in zip(means, wanted, strict=True)
+        ]
+        total = torch.stack(losses).sum() / self._how.lists_per_step
+        gradients = torch.autograd.grad(total, self._trained)
+        return gradients, [
+            _figures(float(value.detach()), mean.detach(), want)
+            for value, mean, want in zip(losses, means, wanted, strict=True)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint; its state comes last and says that it is whole."""
+        policy.save(self._model, self._tokenizer, folder, self._job.name)
+        state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        torch.save(state, folder / _OPTIMIZER)
+        (folder / _STATE).write_text(json.dumps({"global_step": self.step}), "utf-8")
+
+    def restore(self, folder: Path) -> None:
+        """Go on from a checkpoint whose weights are loaded."""
+        state = torch.load(folder / _OPTIMIZER, weights_only=True)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.step = int(json.loads((folder / _STATE).read_text("utf-8"))["global_step"])
+
+
+def _alone() -> None:
+    """Let the operations of this thread be done by it alone."""
+    torch.set_num_threads(1)
+
+
+def _figures(value: float, means: torch.Tensor, wanted: torch.Tensor) -> dict[str, float]:
+    """Return what is noted of a list.
+
+    Beside the loss: whether the passage that should be first is, its mean log-probability, and
+    the standard deviation within the list.
+    """
+    best = wanted.argmax()
+    return {
+        "loss": value,
+        "first": float(best == means.argmax()),
+        "loglikelihood": float(means[best]),
+        "spread": float(means.std()),
+    }
+
+
+def contrast(job: Job, validator: Validator | None) -> None:
+    """Train from the beginning or the last checkpoint; the result is in the run's folder."""
+    begun = job.folder.checkpoint(STAGE)
+    tokenizer = AutoTokenizer.from_pretrained(job.base)
+    model = _model(job, begun)
+    trainer = Trainer(job, model, tokenizer)
+    if begun:
+        trainer.restore(begun)
+    job.folder.rewind(STAGE, trainer.step)
+    measured = _Measured(job, validator, model, tokenizer)
+    if not trainer.step:
+        measured.after(0)
+    run, steps = job.settings.run, job.settings.likelihood.steps
+    with ExitStack() as shows:
+        advance = shows.enter_context(progress(STAGE, STEPS, steps))
+        advance(trainer.step)
+        while trainer.step < steps:
+            figures = trainer.advance()
+            advance(1)
+            if trainer.step % run.log_every == 0 or trainer.step == steps:
+                job.folder.log({"stage": STAGE, "step": trainer.step, **figures})
+            if trainer.step * 20 // steps > (trainer.step - 1) * 20 // steps:
+                note(f"{STAGE}: step {trainer.step}/{steps} loss {figures['loss']:.3f}")
+            if trainer.step % job.settings.validation.every == 0 or trainer.step == steps:
+                measured.after(trainer.step)
+            if trainer.step % run.save_every == 0:
+                _checkpoint(job, trainer)
+    policy.save(model, tokenizer, job.folder.path, job.name)
+    check_saved(job.folder.path, job.lora)
+
+
+def _model(job: Job, begun: Path | None) -> Any:
+    device = "cuda" if on_gpu() else "cpu"
+    if not job.lora:
+        return policy.load_base(str(begun or job.base), False).to(device)
+    base = policy.load_base(job.base, True, job.settings.run.precision).to(device)
+    if begun:
+        return policy.from_adapter(base, begun)
+    return policy.with_adapter(base, job.settings.lora, job.settings.run.seed)
+
+
+def _checkpoint(job: Job, trainer: Trainer) -> None:
+    """Write a checkpoint and remove the oldest beyond those that are kept."""
+    folder = job.folder.checkpoints(STAGE)
+    trainer.save(folder / f"checkpoint-{trainer.step}")
+    for old in sorted(_steps(folder))[: -job.settings.run.keep]:
+        _remove(folder / f"checkpoint-{old}")
+
+
+def _steps(folder: Path) -> Iterator[int]:
+    return (int(each.name.rpartition("-")[2]) for each in folder.glob("checkpoint-*"))
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    (folder / _STATE).unlink(missing_ok=True)  # first, so that no half of it is taken for whole
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Measured:
+    """Measures the model on held-out queries and notes it."""
+
+    def __init__(self, job: Job, validator: Validator | None, model: Any, tokenizer: Any) -> None:
+        self._job = job
+        self._validator = validator
+        self._model = model
+        self._tokenizer = tokenizer
+
+    def after(self, step: int) -> None:
+        """Measure after a step, where there is anything to measure with."""
+        if self._validator is None:
+            return
+        figures = self._validator.measure(self._model, self._tokenizer)
+        self._job.folder.log({"stage": "validation", "after": STAGE, "step": step, **figures})
+        note(
+            f"validation after {STAGE} step {step}: nDCG@10 {figures['nDCG@10']:.4f} "
+            f"(as retrieved {figures['retrieved']:.4f})"
+        )
