@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rearank_cli.engines import openai, replies
+from rearank_cli.engines import openai, persistence, replies
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.openai import OpenAIEngine
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
@@ -67,8 +67,8 @@ def ask(handler: Handler, urls: tuple[str, ...] = (URL,), **options: Any) -> Com
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(openai, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(persistence, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(replies, "LONGEST_WAIT", 0.0)
     for name in openai.API_KEYS:
         monkeypatch.delenv(name, raising=False)

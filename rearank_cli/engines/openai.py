@@ -1,10 +1,7 @@
 """Any server with OpenAI's chat completions: vLLM, SGLang, llama.cpp, GPT."""
 
 import asyncio
-import itertools
 import os
-import random
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,24 +11,19 @@ import httpx
 
 from rearank_cli.engines.base import Ability, EngineSettings, Heard
 from rearank_cli.engines.dialects import Dialect, is_openai
+from rearank_cli.engines.persistence import Persistence, connections, said
 from rearank_cli.engines.pieces import FIELDS, Unstreamed, told
-from rearank_cli.engines.quiet import Quiet
-from rearank_cli.engines.replies import DELIBERATE, Retry, completion
+from rearank_cli.engines.replies import Retry, completion
 from rearank_cli.engines.served import models_listed
 from rearank_cli.engines.server_scores import path
 from rearank_cli.engines.servers import Server, Servers
-from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
+from rearank_cli.errors import EngineStartError, PromptTooLong
 from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
 
 API_KEYS = ("REARANK_API_KEY", "OPENAI_API_KEY")
 # Requests in flight per server; vLLM's own default for requests in one batch.
 PER_SERVER = 256
-# Pauses between tries, in seconds: uniform in [0, min(FIRST * 2**n, LONGEST)] ("full jitter",
-# M. Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015).
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
-DELIBERATE_TRIES = 3
 
 
 class OpenAIEngine:
@@ -40,7 +32,6 @@ class OpenAIEngine:
     Every prompt is tried until `deadline` seconds have passed; a try takes at most `timeout`.
     The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `transport` is for tests.
     `abilities` are what such servers can do, though not all of them tell log-probabilities.
-    `retries` counts the tries that were repeated, by cause.
     """
 
     # What OpenAI's and vLLM's servers return of `top_logprobs` unless told otherwise.
@@ -61,22 +52,25 @@ class OpenAIEngine:
         self._name = settings.model.name
         self._dialect = Dialect(self._name, settings.server_args)
         self._servers = Servers(urls, tell=note)
+        self._persistence = Persistence(self._servers, deadline)
         self._timeout = timeout
-        self._deadline = deadline
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._context = 0
         self._whole: set[str] = set()  # servers that send no pieces
-        said = settings.server_args
-        self._pieces = {name: value for name, value in FIELDS.items() if name not in said}
-        self._quiet = Quiet(note)
-        self.retries: Counter[str] = Counter()
+        fixed = settings.server_args
+        self._pieces = {name: value for name, value in FIELDS.items() if name not in fixed}
         self.capacity = PER_SERVER * len(urls)
         # OpenAI's own API has no log-probabilities of what it is given, begins every answer itself,
         # and knows no regular expressions.
         everything: frozenset[Ability] = frozenset(get_args(Ability))
         few: frozenset[Ability] = frozenset(("chat", "choices"))
         self.abilities = few if any(map(is_openai, urls)) else everything
+
+    @property
+    def retries(self) -> Counter[str]:
+        """The tries that were repeated, by cause."""
+        return self._persistence.retries
 
     def identity(self) -> Mapping[str, Any]:
         """Return what answers depend on beside the request."""
@@ -87,32 +81,17 @@ class OpenAIEngine:
 
         Raises `EngineStartError` when no server answers or one lacks the model.
         """
-        self._client = httpx.AsyncClient(
-            headers=authorization(),
-            timeout=httpx.Timeout(self._timeout, connect=10.0, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.capacity),
-            transport=self._transport,
-        )
-        problems = await asyncio.gather(*map(self._check, self._servers.all))
-        if all(problems):
-            raise EngineStartError(
-                f"no server answers: {'; '.join(filter(None, problems))}",
-                hint="is it running? `base_urls` end in /v1, as in http://localhost:8000/v1",
-            )
-        for server, problem in zip(self._servers.all, problems, strict=True):
-            if problem:
-                self._servers.give_up(server, problem)
+        self._client = connections(authorization(), self._timeout, self.capacity, self._transport)
+        hint = "is it running? `base_urls` end in /v1, as in http://localhost:8000/v1"
+        await self._persistence.look(self._check, hint)
 
     async def _check(self, server: Server) -> str:
         """Return what is wrong with a server, or nothing; a wrong model is an error at once."""
         assert self._client is not None, "open has made the client"
-        now = time.monotonic()
         try:
             reply = await self._client.get(f"{server.url}/models", timeout=10.0)
         except httpx.HTTPError as error:
-            problem = f"{server.url}: {_said(error)}"
-            self._servers.failed(server, now, problem)
-            return problem
+            return self._persistence.unreachable(server, error)
         if reply.status_code in (401, 403):
             raise EngineStartError(
                 f"{server.url}: {reply.status_code} {reply.reason_phrase}",
@@ -142,52 +121,15 @@ class OpenAIEngine:
         return await self._complete(request, heard)
 
     async def _complete(self, request: Request, heard: Heard | None) -> Completion:
-        with self._quiet.waiting():
-            found = await self._persist(request, heard)
+        answered, seconds = await self._persistence.ask(
+            lambda server: self._post(server, request, heard)
+        )
+        found = replace(answered, seconds=seconds)
         room = self._context - (1 if request.continuation else request.sampling.max_tokens)
         if self._context and found.prompt_tokens > room:
             # The server has cut the answer's length to what was left; so would not we.
             raise PromptTooLong(found.prompt_tokens, room)
         return found
-
-    async def _persist(self, request: Request, heard: Heard | None) -> Completion:
-        until = time.monotonic() + self._deadline
-        deliberate = 0
-        for attempt in itertools.count():
-            try:
-                return await self._try(request, heard)
-            except Retry as error:
-                failure = error
-            self.retries[failure.cause] += 1
-            self._quiet.failed(str(failure))
-            deliberate += failure.ended in DELIBERATE
-            if deliberate == DELIBERATE_TRIES:
-                raise EngineError(
-                    f"{failure}, {deliberate} times",
-                    hint="an answer counts only when the model ends it, or its length does",
-                ) from failure
-            longest = min(FIRST_PAUSE * 2 ** min(attempt, 30), LONGEST_PAUSE)
-            pause = failure.wait or random.uniform(0, longest)
-            if time.monotonic() + pause > until:
-                raise EngineError(
-                    f"no answer within {self._deadline:.0f} s; last try: {failure}"
-                ) from failure
-            await asyncio.sleep(pause)
-        raise AssertionError("counting has no end")
-
-    async def _try(self, request: Request, heard: Heard | None) -> Completion:
-        """Ask the server whose turn it is, and note how it is."""
-        with self._servers.lend() as (server, sent):
-            began = time.perf_counter()
-            try:
-                found = await self._post(server, request, heard)
-            except Retry as error:
-                if error.sick:
-                    self._servers.failed(server, sent, str(error))
-                raise
-            self._servers.answered(server)
-            self._quiet.answered()
-            return replace(found, seconds=time.perf_counter() - began)
 
     async def _post(self, server: Server, request: Request, heard: Heard | None) -> Completion:
         assert self._client is not None, "open comes before complete"
@@ -202,12 +144,12 @@ class OpenAIEngine:
                     self._whole.add(server.url)
             reply = await self._client.post(server.url + path(request), json=body)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Retry(f"{server.url}: {_said(error)}", type(error).__name__) from error
+            raise Retry(f"{server.url}: {said(error)}", type(error).__name__) from error
         return completion(server.url, reply, request)
 
     async def close(self) -> None:
         """Close the connections."""
-        self._quiet.close()
+        self._persistence.close()
         client, self._client = self._client, None
         if client:
             await client.aclose()
@@ -217,7 +159,3 @@ def authorization() -> dict[str, str]:
     """Return the header with the user's API key, if there is one."""
     key = next((os.environ[name] for name in API_KEYS if os.environ.get(name)), "")
     return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
