@@ -32,13 +32,17 @@ OF_OTHERS = {
     "engines/models.py": {"-m", "--no-deps"},  # python, pip
     "engines/weights.py": {"-m"},  # python
     "collection/indexed.py": {"-m"},  # python
-    "evaluation/papertable.py": {"--prompt"},  # what `make` hands on to rerank
     "formats/files.py": {"-p", "-f", "-t"},  # mkdir, iconv
     "formats/packed.py": {"-p", "-f", "-t"},  # unzip, iconv
     "lucene/index.py": {"-v"},  # the version in a folder's name
     "lucene/jar.py": {"--force-reinstall"},  # pip
     "engines/joining.py": {"--head"},  # ray
-    "training/card.py": {"-d", "--model", "--adapter"},  # the card of a model shows how to use it
+    "training/card.py": {
+        "-d",
+        "--model",
+        "--adapter",
+        "--recipe",
+    },  # the card of a model shows how to use it
 }
 OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-[a-zA-Z])(?![\w-])")
 

@@ -46,7 +46,7 @@ def _pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
         if not query.strip() or not text.strip():
             raise RearankError(
                 f"{name}:{number}: expected a query and a passage, found {clip(line)!r}",
-                hint="a JSON object with `query` and `passage`, or two columns with a tab between",
+                hint="a JSON object with query and passage, or two columns with a tab between",
             )
         yield number, query.strip(), title.strip(), text.strip()
 
