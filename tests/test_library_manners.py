@@ -42,7 +42,7 @@ OF_OTHERS = {
         "--model",
         "--adapter",
         "--recipe",
-    },  # the card of a model shows how to use it
+    },  # how to use it
 }
 OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-[a-zA-Z])(?![\w-])")
 
