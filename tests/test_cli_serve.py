@@ -16,7 +16,7 @@ import httpx
 from command import rearank, start
 from llm_server import LlmServer, serving
 from scripted import by_number
-from serving import body
+from serving import body, documents
 
 from rearank_cli.records import Prompt
 
@@ -68,6 +68,44 @@ def test_sigterm_in_the_middle_of_50_requests_loses_none(tmp_path: Path) -> None
     assert process.returncode == 0
     assert said.splitlines()[-1] == "stopped"
     assert out == ""
+
+
+def test_sigterm_answers_slow_calls_of_tools_and_waits_for_no_stream(tmp_path: Path) -> None:
+    told = threading.Event()
+
+    def script(prompt: Prompt) -> str:
+        assert told.wait(120), "nobody was told to stop"
+        return by_number(prompt)
+
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "rerank", "arguments": {"query": "q", "documents": documents(25)}},
+    }
+    both = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    with (
+        serving(script) as llm,
+        served(tmp_path, llm, "--grace", "300") as (url, process),
+        ThreadPoolExecutor(3) as pool,
+        httpx.Client(base_url=url, timeout=120) as client,
+        client.stream("GET", "/mcp", headers={"Accept": "text/event-stream"}) as stream,
+    ):
+        slow = pool.submit(httpx.post, f"{url}/v2/rerank", json=body(25), timeout=120)
+        tool = pool.submit(httpx.post, f"{url}/mcp", json=call, headers=both, timeout=120)
+        while "requests_under_way 2.0" not in httpx.get(f"{url}/metrics", timeout=60).text:
+            assert not slow.done() and not tool.done(), "one was answered too early"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr
+        while "stopping: 2 requests are under way" not in process.stderr.readline():
+            assert process.poll() is None
+        told.set()
+        assert slow.result().json()["results"][0]["index"] == 24
+        assert tool.result().json()["result"]["structuredContent"]["results"][0]["index"] == 24
+        _, said = process.communicate(timeout=60)
+        assert stream.status_code == 405  # it has nothing to say by itself, and holds nobody up
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "stopped" and "Traceback" not in said
 
 
 def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import BaseModel, Field
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 
 from rearank_cli import __version__
 from rearank_cli.records import Passage
@@ -111,15 +111,19 @@ def _scores(done: Done) -> Scores:
     return "rank" if done.by_rank else "method"
 
 
-def mcp_routes(server: MCPServer) -> Sequence[BaseRoute]:
+def mcp_routes(server: MCPServer) -> Sequence[Route]:
     """Return the HTTP side, without sessions: a client that leaves, leaves nothing behind.
 
-    Keys, names of hosts and sizes of bodies are looked at before it.
+    A client that asks for a stream of what the server has to say by itself gets 405, as the
+    protocol has it for servers without: an idle one would hold up the server's end. Keys, names of
+    hosts and sizes of bodies are looked at before it.
     """
-    return server.streamable_http_app(
+    app = server.streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=True,
         json_response=True,
         max_request_body_size=1 << 40,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    ).routes
+    )
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    return [Route(route.path, route.endpoint, methods=["POST"]) for route in routes]
