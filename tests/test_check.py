@@ -79,8 +79,17 @@ def test_the_demo_reaches_its_published_figure(tmp_path: Path) -> None:
     assert rearank(tmp_path, "retrieve", "demo", "-o", "bm25.trec").returncode == 0
     figure = 'collection = "demo"\nmeasure = "nDCG@10"\nvalue = 0.6081\ntolerance = 0.0001\n'
     (tmp_path / "e.toml").write_text(f"[expected]\n{figure}")  # as a recipe states it
-    done = rearank(tmp_path, "check", "bm25.trec", "-d", "demo", "--expect", "e.toml")
-    assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "reached\n"), done.stderr
+    for named in ((), ("-d", "demo")):  # the run knows its collection
+        done = rearank(tmp_path, "check", "bm25.trec", *named, "--expect", "e.toml")
+        assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "reached\n"), done.stderr
+        assert ("collection: demo, from bm25.meta.yml" in done.stderr) is (named == ())
+
+
+def test_without_a_collection_or_judgements_it_says_what_is_missing(tmp_path: Path) -> None:
+    write(tmp_path, entry(0.75))
+    done = rearank(tmp_path, "check", "run.trec", "--expect", "expected.toml")
+    assert done.returncode == 2
+    assert "expected relevance judgements, found neither --qrels nor --dataset" in done.stderr
 
 
 @pytest.mark.parametrize(
