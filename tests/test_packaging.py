@@ -84,7 +84,7 @@ def test_the_wheel_works_alone(installed: Path, tmp_path: Path) -> None:
     code = "import rearank_cli; print(rearank_cli.__file__, rearank_cli.__version__)"
     python = str(installed / "bin" / "python")
     where = subprocess.run(
-        [python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        [python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert where.stdout.startswith(str(installed)) and where.stdout.split()[1] == __version__
 
@@ -101,8 +101,13 @@ def test_the_wheel_works_alone(installed: Path, tmp_path: Path) -> None:
     run(installed, tmp_path, "datasets", "runs")
     (tmp_path / "e.toml").write_text('[[expected]]\nmeasure = "nDCG@10"\nvalue = 0.6\n')
     run(installed, tmp_path, "check", "bm25.trec", "-d", "demo", "--expect", "e.toml")
+    code = (
+        "import json; from importlib.resources import files\n"
+        "for each in (files('rearank_cli') / 'schemas').iterdir(): json.loads(each.read_text())"
+    )
+    subprocess.run([python, "-I", "-c", code], cwd=tmp_path, check=True)
     code = "from rearank_cli.evaluation.expected import expectations as e; print(len(e('BM25')))"
-    found = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    found = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert found.stdout == "21\n", found.stderr
 
 

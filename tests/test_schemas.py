@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from command import FILES, ROOT, Numbers, rearank, served
 from jsonschema import Draft202012Validator, ValidationError
 from llm_server import serving
 
 from rearank_cli.records import FLAW_NAMES, Prompt
 
-SCHEMAS = ROOT / "schemas"
+SCHEMAS = ROOT / "rearank_cli" / "schemas"
 
 
 def valid(name: str, content: Any) -> None:
@@ -51,6 +52,10 @@ def reranked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (folder / "stderr").write_text(done.stderr)
     return folder
+
+
+def test_the_origin_of_a_run(reranked: Path) -> None:
+    valid("origin", yaml.safe_load((reranked / "new.meta.yml").read_text()))
 
 
 def test_lines_of_a_trace(reranked: Path) -> None:

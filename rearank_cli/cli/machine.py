@@ -2,7 +2,7 @@
 
 Every line has an `event`: `message` (what would have been a line of text), `work` (downloads and
 the like), `engine` (what a starting engine does), `progress` and `done` (a reranking). Their fields
-are in schemas/progress.schema.json.
+are in rearank_cli/schemas/progress.schema.json.
 """
 
 import json

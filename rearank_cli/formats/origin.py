@@ -1,14 +1,15 @@
 """The origin of a run: what is known of how it was made, in `x.meta.yml` beside `x.trec`.
 
 The words are those of ir_metadata (Breuer, Keller and Schaer, SIGIR 2022) where it has one:
-`platform`, `implementation`, `data`, `method`. Ours stand beside them: `run` and `inputs` with
-digests, `collection` with what opens it again, `settings`.
+`schema-version`, `tag`, `platform`, `implementation`, `data`, `method`; `actor` and `research goal`
+are the user's to add. Ours stand beside them: `run` and `inputs` with digests, `collection` with
+what opens it again, `settings`.
 """
 
 import hashlib
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +18,7 @@ from typing import Any
 
 from rearank_cli import __version__
 from rearank_cli.errors import RearankError
+from rearank_cli.formats import hardware
 from rearank_cli.formats.files import STDIO, open_bytes, write_text
 from rearank_cli.formats.locks import locked
 from rearank_cli.formats.packed import plain_name
@@ -25,6 +27,10 @@ from rearank_cli.log import warn
 from rearank_cli.records import Run
 
 ENDING = ".meta.yml"
+SCHEMA = 0.1
+"""The version of ir_metadata's schema whose words these are."""
+TOOLKITS = ("pyserini", "python-terrier")
+"""Distributions that ir_metadata calls retrieval toolkits."""
 MOVED = "name the collection (`collection`)"
 _BLOCK = 1 << 20
 
@@ -111,14 +117,20 @@ def describe(
     """
     own = dict(more or {})
     settings = {**command.settings, **own.pop("settings", {})}
-    step = {"name": command.verb}
+    step = {"method": f"rearank {command.verb}"}
     if inputs:
         step["reranks"] = ", ".join(each.tag for each in inputs)
     return {
         "rearank": __version__,
         "started": command.started,
-        "platform": {"software": {"libraries": {"python": _versions(libraries)}}},
-        "implementation": {"executable": {"cmd": command.line}},
+        "platform": {
+            **hardware.described(),
+            "software": _software(libraries),
+        },
+        "implementation": {
+            "executable": {"cmd": command.line},
+            "source": {"lang": ["Python"]},
+        },
         **({"data": {"test collection": {"name": source.name}}} if source else {}),
         "method": {
             "automatic": True,
@@ -134,11 +146,22 @@ def describe(
 def of_run(about: Mapping[str, Any], run: Run, file: str) -> dict[str, Any]:
     """Return an origin that says which run it is of."""
     head = {"file": Path(file).name, "tag": run.tag, "sha256": run_digest(run)}
-    return {"run": head, **about}
+    method = dict(about.get("method") or {})
+    steps = [{"name": run.tag, **step} for step in method.get("retrieval", [])]
+    named = {"method": {**method, "retrieval": steps}} if method else {}
+    return {"schema-version": SCHEMA, "tag": run.tag, "run": head, **about, **named}
 
 
-def _versions(libraries: Sequence[str]) -> list[str]:
-    return [f"{name}=={found}" for name in libraries if (found := library_version(name))]
+def _software(libraries: Sequence[str]) -> dict[str, Any]:
+    toolkits = _versions(name for name in libraries if name in TOOLKITS)
+    return {
+        "libraries": {"python": [f"rearank-cli=={__version__}", *_versions(libraries)]},
+        **({"retrieval toolkit": toolkits} if toolkits else {}),
+    }
+
+
+def _versions(libraries: Iterable[str]) -> list[str]:
+    return [f"{name}=={known}" for name in libraries if (known := library_version(name))]
 
 
 def library_version(name: str) -> str:

@@ -1,0 +1,1 @@
+"""Origins of runs against the published checklists of ir_metadata."""
