@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import permutations
 from math import ceil
 from random import Random
 from typing import Any
@@ -143,6 +144,14 @@ def test_the_best_of_a_sort_are_right_whatever_its_numbers(
     best = tuple(f"d{n:03}" for n in range(numbers["top"]))
     assert new[: numbers["top"]] == best
     assert new[numbers["top"] :] == tuple(each for each in ranking if each not in best)
+
+
+@pytest.mark.parametrize("children", [1, 2])
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+def test_every_order_of_five_is_sorted(sort: str, children: int) -> None:
+    for order in permutations(worst(5)):
+        new, _ = follow("setwise", order, children=children, sort=sort)
+        assert new == tuple(sorted(order))
 
 
 @given(st.permutations(worst(50)), st.integers(1, 4))

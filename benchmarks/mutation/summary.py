@@ -15,8 +15,8 @@ GROUPS = {
     "reranking/driver": "reranking/driver",
     "reranking": "reranking/",
 }
-# mutmut's exit codes of the tests: 0 when none failed, 33 when none covers the place.
-SURVIVED = (0, 33)
+# Exit codes of mutmut: 0 when no test failed, 33 when none covers the place, none when not run.
+WHAT = {None: "not run", 0: "survived", 33: "survived", 34: "not run"}
 
 
 def group_of(path: Path) -> str:
@@ -30,7 +30,7 @@ def counted(folder: Path) -> dict[str, Counter[str]]:
     for path in sorted(folder.rglob("*.py.meta")):
         codes = json.loads(path.read_text())["exit_code_by_key"].values()
         for code in codes:
-            what = "not run" if code is None else "survived" if code in SURVIVED else "killed"
+            what = WHAT.get(code, "killed")
             found[group_of(path)][what] += 1
     return found
 
