@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import permutations
 from math import ceil
 from random import Random
 from typing import Any
@@ -143,6 +144,14 @@ def test_the_best_of_a_sort_are_right_whatever_its_numbers(
     best = tuple(f"d{n:03}" for n in range(numbers["top"]))
     assert new[: numbers["top"]] == best
     assert new[numbers["top"] :] == tuple(each for each in ranking if each not in best)
+
+
+@pytest.mark.parametrize("children", [1, 2])
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+def test_every_order_of_five_is_sorted(sort: str, children: int) -> None:
+    for order in permutations(worst(5)):
+        new, _ = follow("setwise", order, children=children, sort=sort)
+        assert new == tuple(sorted(order))
 
 
 @given(st.permutations(worst(50)), st.integers(1, 4))
@@ -324,6 +333,8 @@ def test_topdown_estimates_a_stage_for_up_to_a_window_and_three_beyond(
         ("heap", 10, 13, 4 + 9 * 2, 10 * 2),
         ("heap", 2, 13, 4 + 1 * 2, 2 * 2),
         ("heap", 10, 5, 2 + 3 * 2, 4 * 2),
+        ("heap", 10, 6, 2 + 4 * 2, 5 * 2),
+        ("heap", 10, 7, 2 + 5 * 2, 6 * 2),
         ("heap", 10, 2, 1, 1),
         # Windows of 4 that share one passage; from the second time on half of them.
         ("bubble", 10, 13, 4 + 9 * 2, 4 + 9 * 2),
@@ -340,16 +351,38 @@ def test_estimates_of_a_sort_with_three_children(
     assert (method.calls(hits), method.path(hits)) == (calls, path)
 
 
+def test_the_nodes_of_a_level_of_the_heap_are_asked_about_at_once() -> None:
+    _, stages = follow("setwise", worst(13), children=3, top=1)
+    assert [len(stage.asks) for stage in stages][:2] == [3, 1]
+    assert [ask.doc_ids for ask in stages[0].asks] == [
+        tuple(worst(13)[node] for node in family)
+        for family in ((1, 4, 5, 6), (2, 7, 8, 9), (3, 10, 11, 12))
+    ]
+    (only,) = follow("setwise", worst(4), children=3, top=1)[1]  # and no more than is wanted
+    assert only.asks == [Ask(worst(4), needs=1)]
+
+
 @pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("children", [1, 3])
 @pytest.mark.parametrize("hits", [2, 3, 4, 5, 9])
-def test_a_sort_of_fewer_hits_than_are_wanted_sorts_them_all(sort: str, hits: int) -> None:
-    new, stages = follow("setwise", worst(hits), children=3, sort=sort)
+def test_a_sort_of_fewer_hits_than_are_wanted_sorts_them_all(
+    sort: str, children: int, hits: int
+) -> None:
+    new, stages = follow("setwise", worst(hits), children=children, sort=sort)
     assert new == tuple(sorted(worst(hits)))
     asks = [frozenset(ask.doc_ids) for stage in stages for ask in stage.asks]
     assert all(ask.needs == 1 for stage in stages for ask in stage.asks)
     assert all(len(shown) > 1 for shown in asks)
     if sort == "bubble":
         assert len(set(asks)) == len(asks)  # what is known is not asked again
+
+
+def test_topdown_ends_where_nothing_rose_above_the_pivot() -> None:
+    _, stages = follow("topdown", tuple(sorted(worst(45))))
+    assert [len(stage.asks) for stage in stages] == [1, 2]
+    assert stages[0].asks[0].needs == 10
+    (only,) = follow("topdown", worst(10))[1]
+    assert only.asks[0].needs is None
 
 
 def test_topdown_shows_the_pivot_with_every_partition() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.reranking.schedule import Queue, Ticket, drive
+from rearank_cli.reranking.schedule import Launcher, Queue, Ticket, drive
 
 
 def order_of(slots: int, lengths: list[int]) -> list[int]:
@@ -129,6 +129,23 @@ def test_closing_cancels_what_is_in_flight() -> None:
         return cancelled
 
     assert asyncio.run(main()) == 2
+
+
+def test_work_begun_early_is_dropped_before_it_was_begun() -> None:
+    started: list[int] = []
+    early = Ticket(1, 1, 1)
+
+    async def step(position: int) -> list[Ticket[int]]:
+        started.append(position)
+        launcher.ahead([early])  # the only slot is ours
+        assert launcher.withdraw(early) is False
+        return []
+
+    async def main() -> list[int]:
+        return [task async for task in launcher.drive([Ticket(0, 1, 0)])]
+
+    launcher = Launcher[int](lambda: 1, step)
+    assert asyncio.run(main()) == started == [0]
 
 
 def test_a_stage_of_several_windows_runs_them_at_once() -> None:

@@ -110,6 +110,9 @@ def test_three_passages_in_the_order_three_one_two(text: str) -> None:
         ("Order: [3]", 3, [3]),
         ("1. [3]", 3, [3]),
         ("[3]\nbut\n[1]", 3, [3, 1]),
+        ("- [3] is good\n- [1] is so so\n[4] is not\n[2] neither", 4, [3, 1, 4, 2]),
+        ("I think that [2], [1] is right", 2, [2, 1]),
+        ("I think that 5 [3], [1], [2] is right", 3, [3, 1, 2]),
         ("[2] is good\n[3] is so so", 3, [2, 3]),
         ("[1] is good\n[3] is so so\n[2] is not", 3, [1, 3, 2]),
         ("[0, 3]", 3, [0, 3]),
@@ -176,6 +179,8 @@ def test_a_single_passage_is_no_list_within_a_sentence() -> None:
     [
         ("3", [3]),
         ("[3] is best", [3]),
+        ("[1] is best", [1]),
+        ("first [1] and later, well, [2]", []),
         ("first passage 3, and passage 1 after it", [3, 1]),
         ("[1] and then, well, [2]: so [3]", []),
         ("3 is best, next comes 1", [3, 1]),

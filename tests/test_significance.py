@@ -1,3 +1,5 @@
+from math import atan, pi
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,23 @@ def test_randomization_test_tries_all_signs_of_few_queries() -> None:
     assert randomization_test([1, 2, 3]) == 0.25
     # and of +-1 +-1 +-1 -1 +-1: |sum| >= 3 for 2 + 2 * 5 of 32
     assert randomization_test([1, 1, 1, 1, -1]) == pytest.approx(12 / 32)
+
+
+def test_two_queries_are_enough() -> None:
+    # mean .2, deviation .1 * sqrt(2), t = 2 with one degree of freedom: p = 1 - 2 atan(t) / pi
+    assert t_test([0.1, 0.3]) == pytest.approx(1 - 2 * atan(2) / pi)
+    assert randomization_test([0.1, 0.3]) == 2 / 4
+
+
+@pytest.mark.parametrize(("queries", "draws"), [(17, 99_999), (300, 20_000_000 // 300)])
+def test_randomization_test_draws_as_often_as_it_says(queries: int, draws: int) -> None:
+    """p is (b + 1) / (m + 1), with b a whole number."""
+    values = [((7 * number) % 11 - 4.8) / 10 for number in range(queries)]
+    found = randomization_test(values)
+    assert found is not None and 0.001 < found < 0.99
+    share = found * (draws + 1)
+    assert share == pytest.approx(round(share), abs=1e-6)
+    assert found * 10_000 != pytest.approx(round(found * 10_000), abs=1e-9)
 
 
 def test_randomization_test_of_many_queries_repeats_itself() -> None:
@@ -91,3 +110,4 @@ def test_cohens_d_is_the_mean_in_standard_deviations() -> None:
 def test_a_difference_of_rounding_is_a_tie_up_to_its_edge() -> None:
     assert outcomes([EQUAL, -EQUAL, 0.0]) == (0, 3, 0)
     assert outcomes([2 * EQUAL, -2 * EQUAL]) == (1, 0, 1)
+    assert t_test([EQUAL, EQUAL, 0.0]) == randomization_test([EQUAL, EQUAL, 0.0]) == 1.0

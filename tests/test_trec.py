@@ -45,12 +45,18 @@ def test_mark_gzip_and_blank_lines(tmp_path: Path) -> None:
 def test_ranks_that_contradict_the_scores_give_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    read_run(
-        file(tmp_path, "".join(f"q{q} Q0 d{d} {d} {d} t\n" for q in (1, 2) for d in (1, 2, 3)))
-    )
-    warning = caplog.text
-    assert len(caplog.records) == 1
-    assert "contradicts the scores in 2 queries (first: q1)" in warning
+    path = file(tmp_path, "".join(f"q{q} Q0 d{d} {d} {d} t\n" for q in (1, 2) for d in (1, 2, 3)))
+    read_run(path)
+    assert [record.message for record in caplog.records] == [
+        f"{path}: the rank column contradicts the scores in 2 queries (first: q1); the scores count"
+    ]
+
+
+def test_ranks_that_are_equal_contradict_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_run(file(tmp_path, "q Q0 a 1 3 t\nq Q0 b 1 2 t\nq Q0 c 2 1 t\n"))
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,12 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
     path = tmp_path / "a.trec"
     write_run(path, Run({"q": ("a", "b")}, {"q": (2.5, 1.0)}, "bm25"))
     assert path.read_text() == "q Q0 a 1 2.500000 bm25\nq Q0 b 2 1 bm25\n"
+
+
+def test_a_run_whose_scores_are_too_few_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_run(tmp_path / "a.trec", Run({"q": ("a", "b")}, {"q": (1.0,)}, "t"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_tag_is_one_word(tmp_path: Path) -> None:

@@ -189,17 +189,10 @@ def _no_room(folder: Path) -> bool:
 
 
 def _completion(row: Mapping[str, Any]) -> Completion:
-    return Completion(
-        text=row["text"],
-        reasoning=row["reasoning"],
-        finish_reason=row["finish_reason"],
-        prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
-        cached=True,
-        choices=json.loads(row["choices"]),
-        tokens=tuple(TokenScore(text, logprob) for text, logprob in json.loads(row["tokens"])),
-        seconds=row["seconds"],
-    )
+    told = dict(row)
+    told["choices"] = json.loads(told["choices"])
+    told["tokens"] = tuple(TokenScore(*each) for each in json.loads(told["tokens"]))
+    return Completion(**told, cached=True)
 
 
 def _values(completion: Completion) -> dict[str, Any]:

@@ -36,9 +36,9 @@ class _Group(NamedTuple):
     `line` is where they begin.
     """
 
-    line: int
     ids: tuple[int, ...]
-    ranked: bool
+    line: int = 0
+    ranked: bool = False
     chain: bool = False
 
 
@@ -91,7 +91,7 @@ def _chains(lines: Sequence[Line]) -> Iterator[_Group]:
         elif token.kind not in ("\n", "(", ")", "..."):
             if _is_chain(items, signs):
                 ids = tuple(number for item in items for number in item.ids)
-                yield _Group(began, ids, ranked=True, chain=True)
+                yield _Group(ids, began, ranked=True, chain=True)
             items, signs, waiting, began = ([token] if token.ids else []), [], "", at
 
 
@@ -117,7 +117,7 @@ def _numbered(lines: Sequence[Line]) -> Iterator[_Group]:
         bare = all(line.ranked[0].kind == "bare" for _, line, _ in each)
         if not _rising([line for _, line, _ in each]) and (not bare or len(each) > 1):
             ids = tuple(number for _, _, numbers in each for number in numbers)
-            yield _Group(each[0][0], ids, ranked=True)
+            yield _Group(ids, each[0][0], ranked=True)
 
 
 def _listed(lines: Sequence[Line], count: int) -> Iterator[_Group]:
@@ -137,7 +137,7 @@ def _listed(lines: Sequence[Line], count: int) -> Iterator[_Group]:
         known = sum(1 <= number <= count for number in set(ids))
         sure = items[0].kind != "bare" or (known > 1 and 2 * known >= len(ids))
         if sure and not _rising(run):
-            yield _Group(at, ids, ranked=False)
+            yield _Group(ids, at)
 
 
 def _items(line: Line) -> tuple[list[Token], bool]:
@@ -168,23 +168,23 @@ def _told(lines: Sequence[Line]) -> Iterator[_Group]:
             if line.bulleted is bulleted and line.tokens and line.tokens[0].kind == "id"
         ]
         ids = tuple(number for line in chosen for number in _leading(line.tokens))
-        keyed = any(len(line.tokens) > 1 and _valued(line.tokens) for line in chosen)
+        keyed = any(_valued(line.tokens) for line in chosen)
         if len(set(ids)) > 1 and not (keyed or _rising(chosen) or _walks(ids)):
-            yield _Group(0, ids, ranked=False)
+            yield _Group(ids)
 
 
 def _said(lines: Sequence[Line], count: int) -> Iterator[_Group]:
     """Yield lists of all passages within sentences."""
-    for at, line in enumerate(lines):
+    for line in lines:
         run: list[Token] = []
         for token in (*line.tokens, Token("end")):
             if token.ids and (not run or run[0].kind == token.kind):
                 run.append(token)
             elif token.ids or token.kind not in _JOINING:
                 ids = tuple(number for item in run for number in item.ids)
-                whole = count > 1 and sorted(ids) == list(range(1, count + 1))
+                whole = sorted(ids) == list(range(1, count + 1))
                 if whole and not _walks(ids):
-                    yield _Group(at, ids, ranked=False)
+                    yield _Group(ids)
                 run = [token] if token.ids else []
 
 

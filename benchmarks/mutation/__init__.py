@@ -1,0 +1,1 @@
+"""How many changes of the critical modules their own tests notice."""
