@@ -8,6 +8,8 @@ from scripted import numbered, query
 
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.dry import DryEngine
+from rearank_cli.engines.options import open_settings
+from rearank_cli.errors import EngineStartError
 from rearank_cli.methods import make_method
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.reranking.chain import Candidates
@@ -53,3 +55,23 @@ def test_a_heap_is_counted_as_if_the_best_were_where_the_first_stage_has_them() 
     calls, chain = counted("choice", "setwise", children=19, top=10)
     assert 6 + 9 < calls <= 6 + 9 * 2
     assert chain == calls - 4
+
+
+@pytest.mark.parametrize(
+    ("url", "recipe", "said", "window", "lacking"),
+    [
+        ("https://api.openai.com/v1", "likelihood", {}, 20, "continue a plain text"),
+        ("https://api.openai.com/v1", "rearank", {"force_format": True}, 20, "go on from"),
+        ("http://127.0.0.1:9/v1", "letters", {}, 21, "tells at most 20"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_engine_cannot_do(
+    url: str, recipe: str, said: dict[str, Any], window: int, lacking: str
+) -> None:
+    """As the run itself would; and no engine is opened to find out."""
+    made = load_recipe(recipe).changed(**said)
+    numbers = {} if recipe == "likelihood" else {"window": window}
+    engine = open_settings("served", base_urls=[url], cache=False).dry()
+    settings = Settings(made, make_method(made.method, numbers))
+    with pytest.raises(EngineStartError, match=lacking):
+        asyncio.run(count(engine, settings, []))
