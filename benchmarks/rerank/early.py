@@ -2,11 +2,13 @@
 
 The embedded model on vLLM's CPU build, recipe `rankgpt`, queries and passages of the demo. All ways
 run in one engine, in turns, each round in another order; given are medians. A first round, which
-warms the engine up, is not counted. What the model writes is its own. Rankings and answers are
-compared between waiting and beginning early.
+warms the engine up, is not counted. Left alone, this model writes no orders (`[2]` and a sentence);
+so a grammar forces an order on it, drawn for each prompt. Rankings and answers are compared between
+waiting and beginning early.
 """
 
 import asyncio
+import random
 import statistics
 import sys
 import time
@@ -17,14 +19,30 @@ from benchmarks.rerank.streaming import WAYS
 from rearank_cli import open_collection
 from rearank_cli.engines.base import ENOUGH, EngineSettings
 from rearank_cli.engines.models import embedded_model, resolve_model
+from rearank_cli.engines.splitting import Asked
 from rearank_cli.engines.vllm import VllmEngine
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.loading import load_recipe
+from rearank_cli.records import Request
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 
-HITS = 100
+HITS = 50
 PASSAGE_CHARS = 80
+
+
+class Forced(VllmEngine):
+    """vLLM with answers that a prompt is given beforehand; the model still writes every token."""
+
+    def parameters(self, request: Request, asked: Asked) -> Any:
+        """Let one text pass."""
+        from vllm.sampling_params import StructuredOutputsParams
+
+        order = random.Random(str(request.prompt)).sample(range(1, 21), 20)
+        made = super().parameters(request, asked)
+        text = " > ".join(rf"\[{number}\]" for number in order)
+        made.structured_outputs = StructuredOutputsParams(regex=text)
+        return made
 
 
 class TakenBack(Listener):
@@ -60,7 +78,7 @@ def work(queries: int) -> list[Candidates]:
     return [Candidates(query, tuple(passages), passages) for query in found]
 
 
-async def turn(engine: VllmEngine, items: list[Candidates], way: str) -> Turn:
+async def turn(engine: Forced, items: list[Candidates], way: str) -> Turn:
     """Rerank in one way."""
     recipe = load_recipe("rankgpt")
     settings = Settings(recipe, Sliding(), depth=HITS, passage_chars=PASSAGE_CHARS)
@@ -77,7 +95,7 @@ async def compare(queries: int, rounds: int) -> dict[str, list[Turn]]:
     """Return all turns that count, by way."""
     model = resolve_model(str(embedded_model()))
     # With a cache of prefixes the second way would have less to read.
-    engine = VllmEngine(EngineSettings(model, engine_args={"enable_prefix_caching": False}))
+    engine = Forced(EngineSettings(model, engine_args={"enable_prefix_caching": False}))
     found: dict[str, list[Turn]] = {way: [] for way in WAYS}
     names = list(WAYS)
     try:
