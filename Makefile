@@ -117,6 +117,8 @@ bench-small: $(VENV)/.installed  ## the embedded model against BM25: quality and
 .PHONY: bench-rerank bench-methods bench-eval bench-retrieve bench-cluster
 bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 	$(BIN)/python -m benchmarks.rerank.run simulated pooled overhead vllm
+	$(BIN)/python -m benchmarks.rerank.streaming
+	$(BIN)/python -m benchmarks.rerank.early
 
 bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
 	$(BIN)/python -m benchmarks.methods.run

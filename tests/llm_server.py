@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ class LlmServer(ThreadingHTTPServer):
     all requests.
 
     A `share` of the requests meets one of the `troubles`. While it is `away`, connections are
-    dropped, those of requests in flight too.
+    dropped, those of requests in flight too. Answers come word by word to those who ask for that.
     """
 
     daemon_threads = True
@@ -43,6 +44,7 @@ class LlmServer(ThreadingHTTPServer):
         self.finished: list[Prompt] = []
         self.bodies: list[dict[str, Any]] = []
         self.refused = 0
+        self.pause = 0.0  # seconds after each word of an answer that is streamed
         self.away = False
         self.lock = threading.Lock()
 
@@ -85,14 +87,38 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         text = self.server.script(prompt)
+        if body.get("stream") and not self.told(text):
+            return
         with self.server.lock:
             self.server.finished.append(prompt)
+        if body.get("stream"):
+            return
         self.reply(
             {
                 "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
                 "usage": {"prompt_tokens": 100, "completion_tokens": 10},
             }
         )
+
+    def told(self, text: str) -> bool:
+        """Send an answer word by word; return whether the other side listened to the end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.close_connection = True
+        words = [{"delta": {"content": word}} for word in re.findall(r"\s*\S+|\s+", text)]
+        usage = {"prompt_tokens": 100, "completion_tokens": 10}
+        events = [{"choices": [each]} for each in words]
+        events += [{"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": usage}]
+        try:
+            for event in events:
+                self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+                self.wfile.flush()
+                time.sleep(self.server.pause)
+            self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            return False
+        return True
 
     def fail(self, trouble: str) -> None:
         """Misbehave in one of the ways that servers do."""

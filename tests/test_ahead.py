@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -164,6 +165,43 @@ def test_the_result_is_that_of_waiting_for_every_answer(
         early, waiting = unsaid(early), unsaid(waiting)
     assert told(early) == told(waiting)
     assert engine.peak <= capacity and not engine.in_flight
+
+
+@settings(max_examples=30, deadline=None)
+@given(RECIPES_TEXTS, st.integers(0, 999), st.integers(1, 3), st.integers(2, 8))
+def test_so_it_is_with_a_cache_and_with_equal_queries_in_one_queue(
+    texts: tuple[str, list[list[str]]], seed: int, queries: int, capacity: int
+) -> None:
+    recipe, shapes = texts
+    how = plan(recipe, window=4)
+    items = [*work(9, queries), *work(9, queries)]
+
+    async def run(engine: ScriptedEngine, folder: str) -> list[Reranked]:
+        cached = CachedEngine(engine, Store(Path(folder) / "store"))
+        try:
+            return [each async for each in Driver(cached, how).run(items)]
+        finally:
+            await cached.close()
+
+    turns = lambda piece: len(piece) % 3  # noqa: E731
+    engine = StreamedEngine(writing(shapes, seed), pieces=cut_by(seed), turns=turns)
+    engine.capacity = capacity
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        early, waiting = asyncio.run(run(engine, one)), asyncio.run(run(plain(engine), other))
+        again = asyncio.run(run(ScriptedEngine(None), one))  # type: ignore[arg-type]  needs none
+    for results in (waiting, again):
+        assert told(uncached(early)) == told(uncached(results))
+    # Every answer that is used is paid for once, and by somebody who used it.
+    paid = {(t.query_id, t.before) for each in early for t in each.traces if not t.cached}
+    assert paid == {(t.query_id, t.before) for each in early for t in each.traces}
+    assert all(trace.cached for each in again for trace in each.traces)
+
+
+def uncached(results: Sequence[Reranked]) -> list[Reranked]:
+    return [
+        each._replace(traces=tuple(replace(trace, cached=False) for trace in each.traces))
+        for each in results
+    ]
 
 
 def unsaid(results: Sequence[Reranked]) -> list[Reranked]:

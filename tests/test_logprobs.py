@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
 import pytest
 from command import environment
 
-from rearank_cli.engines.base import Engine, EngineSettings
+from rearank_cli.engines.base import Engine, EngineSettings, Streaming
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.transformers import TransformersEngine
 from rearank_cli.engines.vllm import VllmEngine
@@ -30,9 +30,10 @@ LETTERS = ("A", "B", "C", "yes", "no")
 
 @dataclass
 class Answers:
-    """What one engine said, by name of the request."""
+    """What one engine said, by name of the request; `heard` is what it told of `text` meanwhile."""
 
     found: Mapping[str, Completion]
+    heard: list[str] = field(default_factory=list)
 
 
 def requests() -> dict[str, Request]:
@@ -52,14 +53,25 @@ def requests() -> dict[str, Request]:
 def ask(engine: Engine, asked: Mapping[str, Request] | None = None) -> Answers:
     wanted = asked or requests()
 
+    heard: list[str] = []
+
+    def listen(so_far: Completion) -> bool:
+        heard.append(so_far.text)
+        return False
+
     async def all_at_once() -> list[Completion]:
         await engine.open()
         try:
-            return await asyncio.gather(*map(engine.complete, wanted.values()))
+            answers = await asyncio.gather(*map(engine.complete, wanted.values()))
+            if isinstance(engine, Streaming) and "text" in wanted:
+                answers.append(await engine.stream(wanted["text"], listen))
+                answers.append(await engine.stream(wanted["text"], lambda so_far: True))
+            return answers
         finally:
             await engine.close()
 
-    return Answers(dict(zip(wanted, asyncio.run(all_at_once()), strict=True)))
+    names = [*wanted, "streamed", "ended"]
+    return Answers(dict(zip(names, asyncio.run(all_at_once()), strict=False)), heard)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +116,15 @@ def test_choices_have_the_same_scores(ours: Answers, theirs: Answers) -> None:
         assert list(one.choices) == list(other.choices) == list(requests()[name].choices)
         assert dict(other.choices) == pytest.approx(dict(one.choices), abs=1e-3)
         assert one.text == other.text
+
+
+def test_what_is_told_while_it_is_written_is_what_is_written(theirs: Answers) -> None:
+    whole, streamed, ended = (theirs.found[name] for name in ("text", "streamed", "ended"))
+    assert replace(streamed, seconds=0.0) == replace(whole, seconds=0.0)
+    assert len(theirs.heard) > 1
+    assert all(whole.text.startswith(text) for text in theirs.heard)
+    assert (ended.finish_reason, ended.text) == ("enough", theirs.heard[0])
+    assert 1 <= ended.completion_tokens < whole.completion_tokens
 
 
 def test_what_is_written_is_the_same(ours: Answers, theirs: Answers) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.dialects import Dialect
 from rearank_cli.engines.splitting import Asked
 from rearank_cli.engines.vllm import VllmEngine
-from rearank_cli.records import Message, Request, Sampling
+from rearank_cli.records import Completion, Message, Request, Sampling
 
 vllm = pytest.importorskip("vllm")
 PROMPT = (Message("user", "hello"),)
@@ -105,3 +106,42 @@ def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
         asyncio.run(last(outputs()))
     answer.finish_reason = "length"
     assert asyncio.run(last(outputs()))[0].finish_reason == "length"
+
+
+def test_pieces_make_the_answer_and_what_is_enough_ends_it() -> None:
+    from types import SimpleNamespace
+
+    from rearank_cli.engines.vllm_outputs import in_pieces, told
+
+    closed = []
+
+    async def outputs() -> AsyncIterator[Any]:
+        try:
+            for place, text in enumerate(["[3]", "", " > [1", "]"]):
+                reason = "stop" if place == 3 else None
+                piece = SimpleNamespace(text=text, finish_reason=reason, token_ids=[1, 2])
+                yield SimpleNamespace(outputs=[piece], prompt_token_ids=[1, 2, 3])
+        finally:
+            closed.append(True)
+
+    async def hear(enough: int) -> tuple[Completion, list[str]]:
+        heard: list[str] = []
+
+        def listen(so_far: Completion) -> bool:
+            heard.append(so_far.text)
+            return len(so_far.text) >= enough
+
+        async with aclosing(outputs()) as pieces:
+            found, _ = await told(pieces, listen)
+        return found, heard
+
+    whole = Completion("[3] > [1]", "", "stop", 3, 8)
+    assert asyncio.run(hear(99)) == (whole, ["[3]", "[3] > [1"])
+    assert asyncio.run(hear(4)) == (
+        Completion("[3] > [1", "", "enough", 3, 6),
+        ["[3]", "[3] > [1"],
+    )
+    assert closed == [True, True]
+    few, many = (in_pieces(vllm.SamplingParams(), flying) for flying in (0, 200))
+    assert few.output_kind == vllm.sampling_params.RequestOutputKind.DELTA
+    assert (few.stream_interval, many.stream_interval) == (1, 13)

@@ -195,3 +195,66 @@ def test_of_started_chains_the_nearest_to_its_end_goes_first() -> None:
     queue.put(Ticket(1, 5, 1, started=True))
     queue.put(Ticket(2, 2, 2, started=True))
     assert [queue.take().position for _ in range(3)] == [2, 1, 0]
+
+
+class Early:
+    """Two needed steps, and one that the first of them begins early; `starts` notes them.
+
+    The first step confirms or withdraws it, or withdraws it and fails.
+    """
+
+    def __init__(self, slots: int, decide: str) -> None:
+        self.launcher = Launcher(lambda: slots, self.step)
+        self.decide = decide
+        self.ticket = Ticket("early", 1, 9)
+        self.starts: list[str] = []
+
+    async def step(self, name: str) -> list[Ticket[str]]:
+        self.starts.append(name)
+        if name == "early":
+            with self.launcher.resting():
+                await self.fate
+        elif name == "first":
+            await self.first()
+        else:
+            for _ in range(9):
+                await asyncio.sleep(0)
+        return []
+
+    async def first(self) -> None:
+        self.fate = asyncio.get_running_loop().create_future()
+        self.launcher.ahead([self.ticket])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if self.decide == "confirm":
+            self.fate.set_result(None)
+            self.launcher.confirm(self.ticket)
+            return
+        self.launcher.withdraw(self.ticket)
+        if self.decide == "fail":
+            raise RuntimeError("first")
+
+
+def early(slots: int, decide: str) -> tuple[list[str], list[str]]:
+    """Return the steps that were begun, and those that were told to be done."""
+
+    async def main() -> tuple[list[str], list[str]]:
+        steps = Early(slots, decide)
+        tickets = [Ticket("first", 2, 0), Ticket("second", 1, 1)]
+        done = [name async for name in steps.launcher.drive(tickets)]
+        return steps.starts, done
+
+    return asyncio.run(main())
+
+
+def test_what_may_not_be_needed_goes_last_and_only_into_a_free_slot() -> None:
+    assert early(3, "confirm") == (["first", "second", "early"], ["first", "early", "second"])
+    # Without a free slot it waits until it is confirmed, or is forgotten.
+    assert early(1, "confirm") == (["first", "second", "early"], ["first", "second", "early"])
+    assert early(2, "withdraw") == (["first", "second"], ["first", "second"])
+
+
+def test_what_is_withdrawn_is_cancelled_and_not_told() -> None:
+    assert early(3, "withdraw") == (["first", "second", "early"], ["first", "second"])
+    with pytest.raises(RuntimeError, match="first"):
+        early(3, "fail")

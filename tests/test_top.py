@@ -17,8 +17,10 @@ from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
 from rearank_cli.methods import make_method
 from rearank_cli.records import Prompt
+from rearank_cli.report.totals import asides
 from rearank_cli.reranking.chain import Reranked
 from rearank_cli.reranking.driver import Driver
+from rearank_cli.reranking.summary import Summary
 
 
 def judge(seed: int) -> Callable[[Prompt], str]:
@@ -136,3 +138,16 @@ def test_what_was_ended_is_kept_and_a_whole_answer_serves_too(tmp_path: Path) ->
 def test_a_top_of_nothing_is_refused() -> None:
     with pytest.raises(RearankError, match="expected `top` to be at least 1, found 0"):
         make_method("sliding", {"top": 0})
+
+
+def test_what_was_not_read_and_what_was_taken_back_is_told() -> None:
+    (result,) = rerank(StreamedEngine(judge(1)), work(8), plan(window=4, stride=2, top=1))
+    assert [asides(trace) for trace in result.traces][1:] == [
+        ["first 2 ranks read"],
+        ["first 1 rank read"],
+    ]
+    summary = Summary()
+    assert "taken back" not in summary.sentence(1)
+    summary.taken_back = 2
+    assert "2 begun early and taken back" in summary.sentence(1)
+    assert summary.counts()["taken_back"] == 2
