@@ -12,7 +12,7 @@ from rearank_cli.cli.names import check_distinct, fields_of, filled, is_pattern,
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name
 from rearank_cli.formats.origin import Command, Input, Source, describe
-from rearank_cli.formats.trec import read_run
+from rearank_cli.formats.trec_fast import read_run_top
 from rearank_cli.records import Run
 from rearank_cli.reranking.candidates import take_shard
 from rearank_cli.reranking.chain import Candidates
@@ -67,10 +67,11 @@ class Given:
     error: RearankError | None = None
 
 
-def read_all(wanted: Wanted) -> list[Given]:
+def read_all(wanted: Wanted, depth: int) -> list[Given]:
     """Read the runs, before a model is looked for; of several, those that fail are noted.
 
-    Raises `RearankError` for one run that cannot be read, and for outputs that do not go together.
+    Of the hits below `depth` only the ids are kept. Raises `RearankError` for one run that cannot
+    be read, and for outputs that do not go together.
     """
     several = len(wanted.runs) > 1
     if several and STDIO in wanted.runs:
@@ -82,7 +83,7 @@ def read_all(wanted: Wanted) -> list[Given]:
     for file in wanted.runs:
         try:
             source = origins.source_for(wanted.context, file, wanted.named)
-            run = take_shard(read_run(file), wanted.shard)
+            run = take_shard(read_run_top(file, depth), wanted.shard)
             found.append(Given(file, run, origins.needed(source, file)))
         except RearankError as error:
             if not several:

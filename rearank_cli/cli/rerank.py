@@ -332,7 +332,7 @@ def command(
     files, name = runs_and_name(runs or [], dataset)
     named = (name or dataset, corpus, queries)
     wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
-    given = read_all(wanted)
+    given = read_all(wanted, depth)
     reranker = Reranker(
         model,
         recipe=recipe,
