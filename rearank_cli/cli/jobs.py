@@ -1,5 +1,6 @@
 """From the runs that were named to what is reranked, and where it goes."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from rearank_cli.records import Run
 from rearank_cli.reranking.candidates import take_shard
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.files import Job, RunFiles
+from rearank_cli.reranking.journal import journal_file
 from rearank_cli.reranking.origin import provenance, used_libraries
 from rearank_cli.reranking.reranker import Reranker
 
@@ -110,7 +112,21 @@ def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepa
             made.failed.append((each.file, error))
     if several or is_pattern(pattern) or wanted.output_dir:
         check_distinct([job.files.run for job in made.jobs], wanted.runs)
+    _check_journals(made.jobs, wanted.runs)
     return made
+
+
+def _check_journals(jobs: Sequence[Job], runs: Sequence[str]) -> None:
+    """Raise `RearankError` where finished queries would go into one of the runs to read."""
+    read = {os.path.abspath(run) for run in runs if run != STDIO}
+    for job in jobs:
+        journal = journal_file(job.files.run)
+        if journal and os.path.abspath(journal) in read:
+            raise RearankError(
+                f"{journal}: expected a new file for the finished queries of {job.files.run}, "
+                "found one of the runs to read",
+                hint="give one of the two another name",
+            )
 
 
 class _Maker:

@@ -133,8 +133,12 @@ def describe(
 
 def of_run(about: Mapping[str, Any], run: Run, file: str) -> dict[str, Any]:
     """Return an origin that says which run it is of."""
-    head = {"file": Path(file).name, "tag": run.tag, "sha256": run_digest(run)}
-    return {"run": head, **about}
+    return of_digest(about, run.tag, run_digest(run), file)
+
+
+def of_digest(about: Mapping[str, Any], tag: str, sha256: str, file: str) -> dict[str, Any]:
+    """Return the same for a run that is no longer in memory, by the digest of what is written."""
+    return {"run": {"file": Path(file).name, "tag": tag, "sha256": sha256}, **about}
 
 
 def _versions(libraries: Sequence[str]) -> list[str]:
