@@ -4,7 +4,7 @@ Records are immutable. Field names are those of ir_measures where it has the sam
 ours are accepted by it unconverted.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +64,8 @@ class Qrel(NamedTuple):
 class Run:
     """Rankings by query id, in input order, with the scores they came with.
 
+    `below` are the ids of further hits by query, where a run was read no further than to a depth.
+
     >>> from rearank_cli import Run
     >>> run = Run.by_rank({"q1": ("d2", "d1")}, "mine")
     >>> run.scores
@@ -73,6 +75,7 @@ class Run:
     rankings: Mapping[str, Ranking]
     scores: Mapping[str, tuple[float, ...]]
     tag: str = ""
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def by_rank(cls, rankings: Mapping[str, Ranking], tag: str) -> "Run":
@@ -119,8 +122,12 @@ class Run:
     def only(self, query_ids: Iterable[str]) -> "Run":
         """Return a run of these queries alone, in this order; all of them must be there."""
         ids = list(query_ids)
-        rankings = {query_id: self.rankings[query_id] for query_id in ids}
-        return Run(rankings, {query_id: self.scores[query_id] for query_id in ids}, self.tag)
+        return Run(
+            {query_id: self.rankings[query_id] for query_id in ids},
+            {query_id: self.scores[query_id] for query_id in ids},
+            self.tag,
+            {query_id: self.below[query_id] for query_id in ids if query_id in self.below},
+        )
 
     def keeping(self, keeps: Callable[[str, str], bool]) -> "Run":
         """Return a run with those hits only for which `keeps(query_id, doc_id)` is true."""

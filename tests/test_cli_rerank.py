@@ -12,6 +12,7 @@ from llm_server import LlmServer, serving
 from scripted import by_number
 
 from rearank_cli.engines.store import Store
+from rearank_cli.formats.trec import read_run
 from rearank_cli.records import Prompt
 from rearank_cli.report.story import load_trace
 from rearank_cli.reranking.trace import read_provenance, read_trace
@@ -303,7 +304,8 @@ def test_a_failed_command_leaves_run_and_trace_as_they_were(tmp_path: Path) -> N
     assert (tmp_path / "new.trec").read_text() == "the earlier run\n"
     assert (tmp_path / "new.trace.jsonl").read_text() == "the earlier trace\n"
     partial = tmp_path / "new.trace.jsonl.partial"
-    assert f"what was done is in {partial.name}" in done.stderr
+    assert f"what was done is in new.partial.trec and {partial.name}" in done.stderr
+    assert list(read_run(tmp_path / "new.partial.trec").rankings) == ["q0"]
     assert len(list(read_trace(str(partial)))) == 3
 
 

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from rearank_cli.errors import RearankError
 from rearank_cli.formats import trec_fast
 from rearank_cli.formats.trec import read_run
-from rearank_cli.formats.trec_fast import read_run_head
+from rearank_cli.formats.trec_fast import read_run_head, read_run_top
 from rearank_cli.records import Run
 
 
@@ -60,6 +61,40 @@ def test_good_runs_go_through_the_columns(path: Path, texts: list[str]) -> None:
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     assert trec_fast._columns(path) is not None
     assert read_run_head(path) == read_run(path)
+
+
+def whole(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return the rankings with what is below the depth."""
+    return {name: (*top, *run.below.get(name, ())) for name, top in run.rankings.items()}
+
+
+@given(
+    st.lists(hits, min_size=1, max_size=30, unique_by=lambda line: tuple(line.split()[::2][:2])),
+    st.integers(1, 3),
+)
+def test_of_hits_below_the_depth_the_ids_are_kept(path: Path, texts: list[str], depth: int) -> None:
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    full = read_run(path)
+    for part in (read_run(path, depth), read_run_top(path, depth)):
+        assert whole(part) == full.rankings
+        assert list(part.below) == [name for name, ids in full.rankings.items() if ids[depth:]]
+        assert part.scores == {name: values[:depth] for name, values in full.scores.items()}
+        assert [part.below[name][0] for name in part.below] == [
+            full.rankings[name][depth] for name in part.below
+        ]
+
+
+def test_a_run_is_never_in_memory_as_a_whole(path: Path) -> None:
+    with path.open("w", encoding="utf-8") as out:
+        for number in range(40_000):
+            out.write(f"q{number // 1000} Q0 document-{number} {number} {-number % 1000} tag\n")
+    tracemalloc.start()
+    run = read_run(path, 10)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(run.below["q7"]) == 990
+    assert peak < 3_500_000  # 8,700,000 where every hit is an object of its own
+    assert held < 1_000_000
 
 
 def test_depth_keeps_the_ties_of_the_last_hit(path: Path) -> None:

@@ -1,5 +1,6 @@
 """From the runs that were named to what is reranked, and where it goes."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,12 @@ from rearank_cli.cli.names import check_distinct, fields_of, filled, is_pattern,
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name
 from rearank_cli.formats.origin import Command, Input, Source, describe
-from rearank_cli.formats.trec import read_run
+from rearank_cli.formats.trec_fast import read_run_top
 from rearank_cli.records import Run
 from rearank_cli.reranking.candidates import take_shard
 from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.files import Job, RunFiles
+from rearank_cli.reranking.journal import journal_file
 from rearank_cli.reranking.origin import provenance, used_libraries
 from rearank_cli.reranking.reranker import Reranker
 
@@ -67,10 +69,11 @@ class Given:
     error: RearankError | None = None
 
 
-def read_all(wanted: Wanted) -> list[Given]:
+def read_all(wanted: Wanted, depth: int) -> list[Given]:
     """Read the runs, before a model is looked for; of several, those that fail are noted.
 
-    Raises `RearankError` for one run that cannot be read, and for outputs that do not go together.
+    Of the hits below `depth` only the ids are kept. Raises `RearankError` for one run that cannot
+    be read, and for outputs that do not go together.
     """
     several = len(wanted.runs) > 1
     if several and STDIO in wanted.runs:
@@ -82,7 +85,7 @@ def read_all(wanted: Wanted) -> list[Given]:
     for file in wanted.runs:
         try:
             source = origins.source_for(wanted.context, file, wanted.named)
-            run = take_shard(read_run(file), wanted.shard)
+            run = take_shard(read_run_top(file, depth), wanted.shard)
             found.append(Given(file, run, origins.needed(source, file)))
         except RearankError as error:
             if not several:
@@ -109,7 +112,21 @@ def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepa
             made.failed.append((each.file, error))
     if several or is_pattern(pattern) or wanted.output_dir:
         check_distinct([job.files.run for job in made.jobs], wanted.runs)
+    _check_journals(made.jobs, wanted.runs)
     return made
+
+
+def _check_journals(jobs: Sequence[Job], runs: Sequence[str]) -> None:
+    """Raise `RearankError` where finished queries would go into one of the runs to read."""
+    read = {os.path.abspath(run) for run in runs if run != STDIO}
+    for job in jobs:
+        journal = journal_file(job.files.run)
+        if journal and os.path.abspath(journal) in read:
+            raise RearankError(
+                f"{journal}: expected a new file for the finished queries of {job.files.run}, "
+                "found one of the runs to read",
+                hint="give one of the two another name",
+            )
 
 
 class _Maker:

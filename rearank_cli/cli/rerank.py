@@ -332,7 +332,7 @@ def command(
     files, name = runs_and_name(runs or [], dataset)
     named = (name or dataset, corpus, queries)
     wanted = Wanted(context, files, named, shard, output, output_dir, trace, tag, meta)
-    given = read_all(wanted)
+    given = read_all(wanted, depth)
     reranker = Reranker(
         model,
         recipe=recipe,
@@ -422,6 +422,7 @@ def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str
 
     work = [item for job in prepared.jobs for item in job.work]
     expected = sum(reranker.settings.calls(len(item.ranking)) for item in work)
+    _tell_journals([job.files.run for job in prepared.jobs])
     bar.name = named_outputs([job.files.run for job in prepared.jobs])
 
     async def main() -> "list[Failure]":
@@ -439,6 +440,17 @@ def _rerank(reranker: "Reranker", prepared: "Prepared", bar: "Bar", summary: str
     tell_summary(bar.summary, len(work), done, summary)
     if failed:
         raise _several_failed(failed, len(prepared.jobs) + len(prepared.failed))
+
+
+def _tell_journals(runs: "Sequence[str]") -> None:
+    """Say where finished queries are to be found until their runs are complete."""
+    from rearank_cli.reranking.journal import ENDING, journal_file
+
+    places = [place for place in map(journal_file, runs) if place]
+    if len(places) > 1:
+        note(f"queries as they are done: beside each run, under its name with {ENDING}")
+    elif places:
+        note(f"queries as they are done: {places[0]}")
 
 
 def _order_lines(reranker: "Reranker", query: str, docs: str, output: str) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from rearank_cli.collection.digest import file_digest
+from rearank_cli.collection.offsets import looked_up
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.documents import parse_documents
 from rearank_cli.formats.files import STDIO, display_name, read_lines
@@ -56,9 +57,13 @@ class CorpusFile:
     def lookup(self, doc_ids: Iterable[str]) -> Iterator[Passage]:
         """Yield the passages of these ids in one pass that stops when all are found.
 
-        Of an id that is there twice the first one counts.
+        From the second use on, those of a long file of JSON lines are read where they stand
+        (`offsets`). Of an id that is there twice the first one counts.
         """
         wanted = set(doc_ids)
+        for passage in (looked_up(self._path, wanted) if wanted else None) or ():
+            wanted.remove(passage.doc_id)
+            yield passage
         for passage in self if wanted else ():
             if passage.doc_id in wanted:
                 wanted.remove(passage.doc_id)

@@ -145,11 +145,16 @@ def describe(
 
 def of_run(about: Mapping[str, Any], run: Run, file: str) -> dict[str, Any]:
     """Return an origin that says which run it is of."""
-    head = {"file": Path(file).name, "tag": run.tag, "sha256": run_digest(run)}
+    return of_digest(about, run.tag, run_digest(run), file)
+
+
+def of_digest(about: Mapping[str, Any], tag: str, sha256: str, file: str) -> dict[str, Any]:
+    """Return the same for a run that is no longer in memory, by the digest of what is written."""
+    head = {"file": Path(file).name, "tag": tag, "sha256": sha256}
     method = dict(about.get("method") or {})
-    steps = [{"name": run.tag, **step} for step in method.get("retrieval", [])]
+    steps = [{"name": tag, **step} for step in method.get("retrieval", [])]
     named = {"method": {**method, "retrieval": steps}} if method else {}
-    return {"schema-version": SCHEMA, "tag": run.tag, "run": head, **about, **named}
+    return {"schema-version": SCHEMA, "tag": tag, "run": head, **about, **named}
 
 
 def _software(libraries: Sequence[str]) -> dict[str, Any]:

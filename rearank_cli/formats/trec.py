@@ -3,12 +3,12 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name, read_lines, write_text
+from rearank_cli.formats.hits import Hits, PackedIds
 from rearank_cli.formats.topics import read_queries
 from rearank_cli.log import counted, warn
 from rearank_cli.records import Qrel, Ranking, Run
@@ -24,11 +24,12 @@ RUN_LINE = "query_id Q0 doc_id rank score tag"
 # --- runs -------------------------------------------------------------------------------------
 
 
-def read_run(source: Source) -> Run:
+def read_run(source: Source, depth: int | None = None) -> Run:
     """Read a run: per query the doc ids by falling score, equal scores by the rank column.
 
-    Lines are taken apart from both ends, so that a doc id may hold spaces. Raises `RearankError`
-    with `path:line` for anything that is not a run; warns once when ranks contradict scores.
+    Lines are taken apart from both ends, so that a doc id may hold spaces. Of the hits below a
+    `depth` only the ids are kept, in `Run.below`. Raises `RearankError` with `path:line` for
+    anything that is not a run; warns once when ranks contradict scores.
 
     >>> from rearank_cli import read_run
     >>> run = read_run("bm25.trec")
@@ -36,25 +37,29 @@ def read_run(source: Source) -> Run:
     ('bm25', ('phys-001', 'phys-002'))
     """
     name = display_name(source)
-    by_query: dict[str, dict[str, tuple[float, int]]] = {}
+    by_query: dict[str, Hits] = {}
+    last, hits, mixed = "", Hits(), False
     tag = ""
     for number, line in read_lines(source):
         if not line.strip():
             continue
         query_id, doc_id, rank, score, tag = _run_fields(name, number, line)
-        hits = by_query.setdefault(query_id, {})
-        if doc_id in hits:
+        if query_id != last or not by_query:
+            if not mixed:  # packing and unpacking by turns would take for ever
+                hits.pack()
+            mixed = mixed or query_id in by_query
+            last, hits = query_id, by_query.setdefault(query_id, Hits())
+        if not hits.add(doc_id, score, rank):
             raise RearankError(
                 f"{name}:{number}: doc id {doc_id} is there twice for query {query_id}",
                 hint="a run names each document once per query; remove one of the two lines",
             )
-        hits[doc_id] = (score, rank)
     if not by_query:
         hint = f"a line is: {RUN_LINE}"
         if str(source) == STDIO:
             hint = "the command in front of the pipe may have failed: see what it said"
         raise RearankError(f"{name}: expected a run, found no lines", hint=hint)
-    return _ordered(name, by_query, tag)
+    return _ordered(name, by_query, tag, depth)
 
 
 def _run_fields(name: str, number: int, line: str) -> tuple[str, str, int, float, str]:
@@ -85,20 +90,23 @@ def _parsed(kind: Callable[[str], T], text: str) -> T | None:
         return None
 
 
-def _ordered(name: str, by_query: dict[str, dict[str, tuple[float, int]]], tag: str) -> Run:
+def _ordered(name: str, by_query: dict[str, Hits], tag: str, depth: int | None) -> Run:
+    """Return the run; the hits of a query are let go as soon as they are in it."""
     rankings: dict[str, Ranking] = {}
     scores: dict[str, tuple[float, ...]] = {}
+    below: dict[str, Sequence[str]] = {}
     contradicting = []
-    for query_id, hits in by_query.items():
-        order = sorted(hits, key=lambda doc_id: (-hits[doc_id][0], hits[doc_id][1]))
-        ranks = [hits[doc_id][1] for doc_id in order]
-        if any(above > below for above, below in pairwise(ranks)):
+    for query_id in list(by_query):
+        ids, values, contradicts = by_query.pop(query_id).ordered()
+        if contradicts:
             contradicting.append(query_id)
-        rankings[query_id] = tuple(order)
-        scores[query_id] = tuple(hits[doc_id][0] for doc_id in order)
+        rankings[query_id] = tuple(ids[:depth])
+        scores[query_id] = tuple(values[:depth])
+        if rest := ids[len(rankings[query_id]) :]:
+            below[query_id] = PackedIds(rest)
     if contradicting:
         warn_of_ranks(name, len(contradicting), contradicting[0])
-    return Run(rankings, scores, tag)
+    return Run(rankings, scores, tag, below)
 
 
 def warn_of_ranks(name: str, count: int, first: str) -> None:

@@ -57,9 +57,17 @@ def candidates(
             f"{source}: {_named(strangers, 'query', 'queries')} not {place}",
             hint="is the run of another collection? `collection` or `queries` names the one to use",
         )
-    wanted = {doc_id for ranking in run.rankings.values() for doc_id in ranking[:depth]}
-    found = texts.lookup(wanted) if isinstance(texts, Stream) else texts.passages(wanted).values()
-    passages = {passage.doc_id: change(passage) for passage in found}
+    # One string for each id, however many queries have it.
+    same = {doc_id: doc_id for ranking in run.rankings.values() for doc_id in ranking[:depth]}
+    if isinstance(texts, Stream):
+        found = texts.lookup(same)
+    else:
+        found = iter(texts.passages(set(same)).values())
+    passages = {
+        same[passage.doc_id]: change(passage._replace(doc_id=same[passage.doc_id]))
+        for passage in found
+        if passage.doc_id in same
+    }
     lost = [
         f"{doc_id} (query {query_id})"
         for query_id, ranking in run.rankings.items()
@@ -72,7 +80,13 @@ def candidates(
             hint="is the run of another collection? `collection` or `corpus` names the one to use",
         )
     return [
-        Candidates(queries[query_id], ranking, passages, run.scores[query_id])
+        Candidates(
+            queries[query_id],
+            tuple(same.get(doc_id, doc_id) for doc_id in ranking),
+            passages,
+            run.scores[query_id],
+            run.below.get(query_id, ()),
+        )
         for query_id, ranking in run.rankings.items()
     ]
 

@@ -15,13 +15,14 @@ class Candidates(NamedTuple):
     """What is to be reranked for one query.
 
     `passages` holds every doc id within the depth. `scores` are those of the run, one for each
-    hit; without them the ranks alone count.
+    hit; without them the ranks alone count. `below` are the ids of further hits, which follow.
     """
 
     query: Query
     ranking: Ranking
     passages: Mapping[str, Passage]
     scores: Sequence[float] = ()
+    below: Sequence[str] = ()
 
 
 class Reranked(NamedTuple):
@@ -95,7 +96,8 @@ class Chain:
         self.stages = 0
         self.asked = 0
         self.first = candidates.ranking[:depth]
-        self._tail = candidates.ranking[depth:]
+        self._candidates = candidates
+        self._depth = depth
         hits = _hits(candidates, depth)
         self._plan_again = partial(_steps, method, hits, passes)
         self._plan = self._plan_again()
@@ -222,7 +224,8 @@ class Chain:
     def ranking(self) -> Ranking:
         """Return the whole new ranking, with the hits below the depth."""
         assert self.result is not None, "all stages are done"
-        return (*self.result.ranking, *self._tail)
+        candidates = self._candidates
+        return (*self.result.ranking, *candidates.ranking[self._depth :], *candidates.below)
 
 
 def _hits(candidates: Candidates, depth: int) -> list[Hit]:

@@ -11,12 +11,11 @@ from typing import Any
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, check_writable
 from rearank_cli.formats.locks import locked
-from rearank_cli.formats.origin import of_run, write_origin
+from rearank_cli.formats.origin import of_digest, write_origin
 from rearank_cli.formats.packed import plain_name
-from rearank_cli.formats.trec import write_run
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener
-from rearank_cli.reranking.scores import scored_run
+from rearank_cli.reranking.journal import Journal, journal_file
 from rearank_cli.reranking.trace import AskTrace
 from rearank_cli.reranking.tracefile import TraceFile
 
@@ -82,38 +81,44 @@ class Failure:
 
 
 class _Writing:
-    """One job on its way: what is done of it, and its trace."""
+    """One job on its way: what is done of it is in its journal, and in its trace."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.trace = TraceFile(job.files.trace_file, job.about())
         self.error: RearankError | None = None
         self.complete = False
-        self._results: dict[str, Reranked] = {}
+        self.journal = Journal(journal_file(job.files.run), job.files.tag)
 
     def add(self, result: Reranked) -> None:
         """Note a query's result; when it was the last one, write the files."""
-        self._results[result.query_id] = result._replace(traces=())
-        if len(self._results) == len(self.job.work) and self.error is None:
+        self.journal.add(result)
+        if len(self.journal) == len(self.job.work) and self.error is None:
             self.finish()
 
     def finish(self) -> None:
         """Write the trace, the origin and the run, in this order: the run is what others need."""
         job = self.job
         ids = [item.query.query_id for item in job.work]
-        run = scored_run((self._results[query_id] for query_id in ids), job.files.tag)
-        about = of_run(job.about(), run, job.files.run)
+        digest = self.journal.digest(ids)
+        about = of_digest(job.about(), job.files.tag, digest, job.files.run)
         self.trace.finish(ids, about)
         if job.meta:
             write_origin(job.files.run, about)
-        write_run(job.files.run, run)
-        self.trace.close()
+        self.journal.finish(ids, job.files.run)
+        self.close()
         self.complete = True
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self.trace.close()
+        self.journal.close()
+
     def told(self, error: RearankError) -> RearankError:
-        """Return an error with a word on where the finished part of the trace is."""
-        if self.trace.partial and Path(self.trace.partial).is_file():
-            told = f"what was done is in {self.trace.partial}"
+        """Return an error with a word on where the finished part of the run and the trace are."""
+        parts = [self.journal.partial, self.trace.partial]
+        if there := [part for part in parts if part and Path(part).is_file()]:
+            told = f"what was done is in {' and '.join(there)}"
             error.hint = f"{error.hint}; {told}" if error.hint else told
         return error
 
@@ -158,7 +163,7 @@ async def rerank_to(
     `driver_for` makes the driver with a listener. Queries are in the order of the input. A run
     with a query that fits no model is returned with its error, and the others go on; a single run
     raises it. Raises what the driver raises beside that; the files of runs that are not complete
-    are then as they were, and what was done of them is in their partial traces.
+    are then as they were, and what was done of them is in their journals and partial traces.
     """
     with ExitStack() as held:
         for job in jobs:
@@ -184,7 +189,7 @@ async def _rerank_to(
         raise _with_rest(error, writings) from error.__cause__
     finally:
         for writing in writings:
-            writing.trace.close()
+            writing.close()
     return [Failure(each.job, each.told(each.error)) for each in writings if each.error]
 
 

@@ -70,5 +70,5 @@ def input_digest(work: Sequence[Candidates]) -> str:
     """Return a digest of the queries' texts and rankings, whatever file they came from."""
     digest = hashlib.sha256()
     for each in work:
-        digest.update(repr((each.query, each.ranking)).encode())
+        digest.update(repr((each.query, (*each.ranking, *each.below))).encode())
     return digest.hexdigest()

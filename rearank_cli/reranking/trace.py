@@ -6,12 +6,12 @@ every other line is one ask, in input order of the queries and in the order of t
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import display_name, read_lines
-from rearank_cli.records import Flaws, Kind, Ranking
+from rearank_cli.records import FLAW_NAMES, Flaws, Kind, Ranking
 
 VERSION = 2
 
@@ -69,7 +69,9 @@ class AskTrace:
 
     def to_json(self) -> str:
         """Return the trace as one line of JSON; parts that are empty are left out."""
-        record = asdict(self)
+        # Not by `asdict`, which copies every part and takes a fifth of the driver's time.
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        record["flaws"] = {name: getattr(self.flaws, name) for name in FLAW_NAMES}
         record["pass"] = record.pop("pass_")
         for name in ("moved", "hits", "scores", "read", "tokens"):
             if not record[name]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,8 @@ class TraceFile:
         self._provenance = provenance
         self._handle: io.FileIO | None = None
         self._end = 0
-        self._places: dict[str, list[tuple[int, int]]] = {}
+        # By query: start and length of each line in turns. Lines wait for their turn on disk.
+        self._places: dict[str, array[int]] = {}
 
     @property
     def partial(self) -> str:
@@ -45,7 +47,7 @@ class TraceFile:
         for trace in traces if self._path else ():
             if self._handle is None:
                 self._begin()
-            self._places.setdefault(trace.query_id, []).append(self._write(trace.to_json()))
+            self._places.setdefault(trace.query_id, array("Q")).extend(self._write(trace.to_json()))
 
     def _begin(self) -> None:
         assert self._path, "there is a place to write to"
@@ -84,7 +86,8 @@ class TraceFile:
         with partial.open("rb") as old, write_text(self._path) as new:
             new.write(_header(self._provenance) + "\n")
             for query_id in query_ids:
-                for start, length in self._places.get(query_id, ()):
+                places = self._places.get(query_id, ())
+                for start, length in zip(places[::2], places[1::2], strict=True):
                     old.seek(start)
                     new.write(old.read(length).decode("utf-8"))
         partial.unlink()
