@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         words = [{"delta": {"content": word}} for word in re.findall(r"\s*\S+|\s+", text)]
         usage = {"prompt_tokens": 100, "completion_tokens": 10}
-        events = [{"choices": [each]} for each in words]
+        events: list[dict[str, Any]] = [{"choices": [each]} for each in words]
         events += [{"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": usage}]
         try:
             for event in events:

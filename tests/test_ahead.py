@@ -188,7 +188,7 @@ def test_so_it_is_with_a_cache_and_with_equal_queries_in_one_queue(
     engine.capacity = capacity
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         early, waiting = asyncio.run(run(engine, one)), asyncio.run(run(plain(engine), other))
-        again = asyncio.run(run(ScriptedEngine(None), one))  # type: ignore[arg-type]  needs none
+        again = asyncio.run(run(ScriptedEngine(None), one))  # type: ignore[arg-type]
     for results in (waiting, again):
         assert told(uncached(early)) == told(uncached(results))
     # Every answer that is used is paid for once, and by somebody who used it.

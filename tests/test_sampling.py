@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def test_a_fragment_in_this_process_is_an_error(reason: str | None) -> None:
     answer = SimpleNamespace(text="[3", finish_reason=reason, token_ids=[1, 2])
     output = SimpleNamespace(outputs=[answer], prompt_token_ids=[1])
 
-    async def outputs() -> AsyncIterator[Any]:
+    async def outputs() -> AsyncGenerator[Any, None]:
         yield output
 
     with pytest.raises(EngineError, match="broke the answer off"):
@@ -115,7 +115,7 @@ def test_pieces_make_the_answer_and_what_is_enough_ends_it() -> None:
 
     closed = []
 
-    async def outputs() -> AsyncIterator[Any]:
+    async def outputs() -> AsyncGenerator[Any, None]:
         try:
             for place, text in enumerate(["[3]", "", " > [1", "]"]):
                 reason = "stop" if place == 3 else None
