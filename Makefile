@@ -97,13 +97,14 @@ screenshot: $(VENV)/.installed-dev  ## make docs/report.png again
 check-vllm: $(VENV)/.installed-dev  ## our use of vLLM against the sources of its oldest and newest
 	$(BIN)/python $(SCRIPTS)/check_vllm.py
 
-# Not a part of `make test`: it takes an hour. MUTATE names modules, as in 'rearank_cli.methods*'.
+# Not a part of `make test`: it takes over an hour. MUTATE names mutants: '"rearank_cli.methods.*"'.
 MUTATE ?=
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev  ## which changes of the critical modules their tests do not notice
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.3'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
 	-$(BIN)/mutmut run $(MUTATE)
 	$(BIN)/mutmut results
+	$(BIN)/python -m benchmarks.mutation.summary
 
 # BENCH_DATA is a folder of collections with a BM25 run (bm25.trec) in each.
 BENCH_DATA ?= collections

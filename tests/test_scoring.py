@@ -216,6 +216,7 @@ def test_scores_are_averaged_in_a_merge() -> None:
     one = Answer(("a", "b"), {"a": 2.0, "b": 1.0})
     two = Answer(("b", "a"), {"a": 0.0, "b": 4.0})
     assert merge([one, two], Ask(("a", "b"))).scores == {"a": 1.0, "b": 2.5}
+    assert merge([one, two], Ask(("a", "b"))).ranking == ("b", "a")
 
 
 def test_shuffles_follow_from_the_documents_and_the_sample_alone() -> None:
