@@ -1,6 +1,7 @@
 """Log-probabilities from servers: what is asked, what is read, what is refused."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from rearank_cli.engines.openai import OpenAIEngine
 from rearank_cli.engines.replies import Retry, completion
 from rearank_cli.engines.server_scores import path, read_choices
 from rearank_cli.errors import EngineError, EngineStartError, RearankError
-from rearank_cli.records import Message, Request, Sampling, TokenScore
+from rearank_cli.records import Grammar, Message, Request, Sampling, TokenScore
 
 URL = "http://host/v1"
 CHAT = (Message("user", "A or B?"),)
@@ -125,3 +126,21 @@ def test_a_letter_is_itself_before_anything_else(
     for letter in letters:
         expected = told.get(letter, told.get(f" {letter}"))
         assert found.get(letter) == expected
+
+
+def test_an_answer_is_begun_for_the_server_and_kept_to_its_form() -> None:
+    request = replace(LETTERS, choices=(), prefill="[", grammar=Grammar(r"(A|B)\]", 2))
+    said = body(request)
+    assert said["messages"][-1] == {"role": "assistant", "content": "["}
+    assert (said["continue_final_message"], said["add_generation_prompt"]) == (True, False)
+    assert said["structured_outputs"] == {"regex": r"(A|B)\]"}
+    assert body(replace(request, prompt="A or B?"))["prompt"] == "A or B?["
+    kept = {"message": {"content": "B]"}, "finish_reason": "stop"}
+    assert completion(URL, reply(kept), request).text == "B]"
+
+
+def test_a_server_that_ignores_a_grammar_is_found_out() -> None:
+    request = replace(LETTERS, choices=(), grammar=Grammar(r"\[(1|2)\]", 3))
+    free = {"message": {"content": "I like [2]"}, "finish_reason": "stop"}
+    with pytest.raises(EngineError, match="does not keep an answer to its form"):
+        completion(URL, reply(free), request)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,20 @@ def test_a_model_that_fails_fails_all_who_wait(
     monkeypatch.setattr(Qwen2ForCausalLM, "forward", broken)
     with pytest.raises(EngineError, match=r"^the model failed: out of memory$"):
         ask(engine_for(folder), likelihoods())
+
+
+@pytest.mark.parametrize("prefill", ["[", "<think>well</think><answer>"])
+def test_an_answer_goes_on_from_its_beginning(folder: Path, prefill: str) -> None:
+    chat = (Message("user", "A or B?"),)
+    request = Request(chat, ONE, choices=("A", "B"), prefill=prefill)
+    bare, begun = ask(engine_for(folder), [replace(request, prefill=""), request])
+    ids, scores = plain(
+        folder, f"<|im_start|>user\nA or B?<|im_end|>\n<|im_start|>assistant\n{prefill}"
+    )
+    (a, *_), _ = plain(folder, "A")
+    (b, *_), _ = plain(folder, "B")
+    expected = {"A": scores[-1, a].item(), "B": scores[-1, b].item()}
+    assert dict(begun.choices) == pytest.approx(expected, abs=1e-4)
+    assert dict(bare.choices) != pytest.approx(expected, abs=1e-4)
+    assert begun.prompt_tokens == len(ids)
+    assert not begun.text.startswith(prefill)
