@@ -118,6 +118,14 @@ class Streaming(Protocol):
         ...
 
 
+def has_room(engine: Engine) -> bool:
+    """Tell whether an engine may be asked for what may not be needed.
+
+    One that others ask too says so itself, as `room`.
+    """
+    return bool(getattr(engine, "room", True))
+
+
 async def asked(engine: Engine, request: Request, heard: Heard | None) -> Completion:
     """Return an engine's answer, heard while it is written where there is an ear and a tongue."""
     if heard is None or not isinstance(engine, Streaming):
