@@ -24,6 +24,7 @@ from rearank_cli.records import Completion, Prompt, Request
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.trace import AskTrace
+from rearank_cli.serving.gate import SharedEngine
 
 
 def work(hits: int, queries: int = 1) -> list[Candidates]:
@@ -367,3 +368,18 @@ def test_the_pivot_is_enough_for_the_partitions() -> None:
     ended = [place for place, event in enumerate(engine.events) if event[0] == "told"]
     assert asked[2] < ended[0]
     assert told(results) == told(rerank(plain(engine), work(13), how))
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_requests_of_a_server_begin_early_only_in_slots_that_nobody_needs(others: int) -> None:
+    async def main() -> tuple[list[Reranked], StreamedEngine]:
+        engine = StreamedEngine()
+        shared = SharedEngine(engine, concurrency=2)
+        for number in range(others):
+            await shared.gate.enter(number)
+        driver = Driver(shared.turn(5), plan("rankgpt", window=4))
+        return [each async for each in driver.run(work(8))], engine
+
+    results, engine = asyncio.run(main())
+    assert told(results) == told(rerank(plain(engine), work(8), plan("rankgpt", window=4)))
+    assert engine.peak == 2 - others

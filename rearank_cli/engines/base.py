@@ -58,7 +58,8 @@ class Engine(Protocol):
     its replicas together, and `kv_tokens` how many tokens of prompts and answers its cache of keys
     and values holds (0 where that is not known). Both may change when the engine has been opened.
     `abilities` say what it can do; `most_choices` is of how many strings it can tell the
-    log-probabilities as a first token (0: any number).
+    log-probabilities as a first token (0: any number). One that can tell an answer while it is
+    written has `stream` too (see `Streaming`).
 
     >>> from rearank_cli import Reranker, open_collection, read_run
     >>> from rearank_cli.records import Completion
@@ -116,6 +117,14 @@ class Streaming(Protocol):
         `enough`.
         """
         ...
+
+
+def has_room(engine: Engine) -> bool:
+    """Tell whether an engine may be asked for what may not be needed.
+
+    One that others ask too says so itself, as `room`.
+    """
+    return bool(getattr(engine, "room", True))
 
 
 async def asked(engine: Engine, request: Request, heard: Heard | None) -> Completion:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from rearank_cli.engines.base import Engine, Heard, asked
+from rearank_cli.engines.base import Engine, Heard, asked, has_room
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
 from rearank_cli.methods import Answer, Method
 from rearank_cli.methods.answers import KINDS
@@ -158,6 +158,11 @@ class Driver:
                     yield place, flight.result(task.chain)
         for chain in flight.unasked():
             yield flight.positions[chain], flight.result(chain)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the engine may be asked for what may not be needed."""
+        return has_room(self._engine)
 
     def texts(self, candidates: Candidates) -> "Texts":
         """Return the texts of a query as they are shown."""
@@ -339,7 +344,7 @@ class _Flight:
         if chain not in self._texts:
             self._texts[chain] = self._driver.texts(self._work[self.positions[chain]])
         foresees = partial(self._foresee, task)
-        early = self._settings.ahead and self.launcher.room
+        early = self._settings.ahead and self._room
         ear = self._driver.ear(task, foresees if early else None)
         failure: RearankError | None = None
         try:
@@ -357,8 +362,14 @@ class _Flight:
             raise _placed(task, failure) from failure
         return said
 
+    @property
+    def _room(self) -> bool:
+        return self.launcher.room and self._driver.has_room
+
     def _foresee(self, task: Task, answer: Answer) -> None:
-        """Begin early what is likely to follow."""
+        """Begin early what is likely to follow, unless others need the engine by now."""
+        if not self._driver.has_room:
+            return
         tasks = task.chain.foresee(task, answer)
         for each in tasks:
             each.fate = asyncio.get_running_loop().create_future()

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rearank_cli.engines.base import Ability, Engine
+from rearank_cli.engines.base import Ability, Engine, Heard, asked
 from rearank_cli.errors import EngineError, PromptTooLong
 from rearank_cli.records import Completion, Request
 from rearank_cli.reranking.slots import Slots
@@ -29,6 +29,11 @@ class Gate:
         self._numbers = itertools.count()
         self._heap: list[tuple[int, int, asyncio.Future[None]]] = []
         self.inside = 0
+
+    @property
+    def room(self) -> bool:
+        """Whether there is room and nobody waits for it."""
+        return not self._heap and self.inside < max(self._slots(), 1)
 
     @property
     def waiting(self) -> int:
@@ -82,12 +87,12 @@ class SharedEngine:
         """Return the engine as the request with this number may use it."""
         return Turn(self, number)
 
-    async def complete(self, request: Request, turn: int) -> Completion:
-        """Answer one request when it is its turn."""
+    async def complete(self, request: Request, turn: int, heard: Heard | None = None) -> Completion:
+        """Answer one request when it is its turn; `heard` hears of it meanwhile where it can."""
         self._slots.expect(request)
         await self.gate.enter(turn)
         try:
-            completion = await self.engine.complete(request)
+            completion = await asked(self.engine, request, heard)
         except PromptTooLong:
             raise
         except EngineError:
@@ -143,6 +148,15 @@ class Turn:
     async def complete(self, request: Request) -> Completion:
         """Answer one request when it is its turn."""
         return await self._shared.complete(request, self._number)
+
+    async def stream(self, request: Request, heard: Heard) -> Completion:
+        """Do the same, and tell `heard` of it meanwhile where the engine can; see `Streaming`."""
+        return await self._shared.complete(request, self._number, heard)
+
+    @property
+    def room(self) -> bool:
+        """Whether no other request needs the slot that work begun early would take."""
+        return self._shared.gate.room
 
     async def close(self) -> None:
         """Nothing: the server closes the engine."""
