@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 
 import pytest
 from hypothesis import given
@@ -178,3 +179,21 @@ def test_of_started_chains_the_nearest_to_its_end_goes_first() -> None:
     queue.put(Ticket(1, 5, 1, started=True))
     queue.put(Ticket(2, 2, 2, started=True))
     assert [queue.take().position for _ in range(3)] == [2, 1, 0]
+
+
+def test_what_was_taken_is_let_go() -> None:
+    class Task:
+        """Something that may be held for too long."""
+
+    queue: Queue[Task] = Queue(lambda: 2)
+    waiting = 300
+    for position in range(waiting):
+        queue.put(Ticket(Task(), 9, position, brings=9))
+    taken = []
+    for _ in range(2000):
+        ticket = queue.take()
+        taken.append(weakref.ref(ticket.task))
+        queue.put(Ticket(Task(), 1, ticket.position, started=True))
+        del ticket
+    assert sum(each() is not None for each in taken) == 0
+    assert max(len(queue._nearest), len(queue._longest)) <= 2 * waiting + 100
