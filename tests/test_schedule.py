@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 
 import pytest
 from hypothesis import given
@@ -258,3 +259,21 @@ def test_what_is_withdrawn_is_cancelled_and_not_told() -> None:
     assert early(3, "withdraw") == (["first", "second", "early"], ["first", "second"])
     with pytest.raises(RuntimeError, match="first"):
         early(3, "fail")
+
+
+def test_what_was_taken_is_let_go() -> None:
+    class Task:
+        """Something that may be held for too long."""
+
+    queue: Queue[Task] = Queue(lambda: 2)
+    waiting = 300
+    for position in range(waiting):
+        queue.put(Ticket(Task(), 9, position, brings=9))
+    taken = []
+    for _ in range(2000):
+        ticket = queue.take()
+        taken.append(weakref.ref(ticket.task))
+        queue.put(Ticket(Task(), 1, ticket.position, started=True))
+        del ticket
+    assert sum(each() is not None for each in taken) == 0
+    assert max(len(queue._nearest), len(queue._longest)) <= 2 * waiting + 100

@@ -94,16 +94,18 @@ def read_all(wanted: Wanted, depth: int) -> list[Given]:
     return found
 
 
-def prepare(wanted: Wanted, given: Sequence[Given], reranker: Reranker) -> Prepared:
+def prepare(wanted: Wanted, given: list[Given], reranker: Reranker) -> Prepared:
     """Read the texts of the runs; of several, those that lack some are set aside.
 
-    One collection is open at a time, and of passages only what is shown of them is kept.
+    One collection is open at a time, and of passages only what is shown of them is kept. The runs
+    are taken out of `given`: what is needed of them is in the jobs.
     """
     several = len(given) > 1
     pattern = pattern_for(wanted.output, wanted.output_dir, len(given))
     maker = _Maker(wanted, reranker, pattern)
     made = Prepared()
-    for each in given:
+    while given:
+        each = given.pop(0)
         try:
             made.jobs.append(maker.job(each))
         except RearankError as error:

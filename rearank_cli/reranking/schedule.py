@@ -20,7 +20,7 @@ import heapq
 import itertools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 # Chains advance unevenly, since answers differ in length; the level rule needs some time to even
@@ -28,6 +28,8 @@ from typing import Generic, TypeVar
 # with that rule from the start, and the first of 1,000 queries is done at 17 % of it, not 88 %
 # (benchmarks/rerank).
 SLACK = 1.25
+
+_SPARE = 64  # empty places that are not worth a sweep
 
 T = TypeVar("T")
 
@@ -48,10 +50,9 @@ class Ticket(Generic[T]):
     started: bool = False
     brings: int = 0
     opens: "Callable[[], Iterable[Ticket[T]]] | None" = None
-    waits: bool = field(default=True, init=False)
 
 
-_Entry = tuple[tuple[int, int, int], int, Ticket[T]]
+_Entry = tuple[tuple[int, int, int], int, list[Ticket[T]]]
 
 
 class Queue(Generic[T]):
@@ -64,7 +65,8 @@ class Queue(Generic[T]):
         self._left = 0  # asks of all chains that have not been taken yet, about
         self._size = 0
         self._numbers = itertools.count()
-        # A ticket stands in both heaps and is taken from one; `_head` drops what it left behind.
+        # A ticket stands in both heaps and is taken from one. Its list in the other is empty then:
+        # a ticket there would hold all that was ever asked.
         self._nearest: list[_Entry[T]] = []
         self._longest: list[_Entry[T]] = []
 
@@ -74,8 +76,13 @@ class Queue(Generic[T]):
         self._size += 1
         number = next(self._numbers)
         near = (0, ticket.left) if ticket.started else (1, 0)
-        heapq.heappush(self._nearest, ((*near, ticket.position), number, ticket))
-        heapq.heappush(self._longest, ((-ticket.left, 0, ticket.position), number, ticket))
+        place = [ticket]
+        heapq.heappush(self._nearest, ((*near, ticket.position), number, place))
+        heapq.heappush(self._longest, ((-ticket.left, 0, ticket.position), number, place))
+        for heap in (self._nearest, self._longest):
+            if len(heap) > 2 * self._size + _SPARE:
+                heap[:] = [entry for entry in heap if entry[-1]]
+                heapq.heapify(heap)
 
     def __len__(self) -> int:
         """Return how many tickets wait."""
@@ -83,10 +90,10 @@ class Queue(Generic[T]):
 
     def take(self) -> Ticket[T]:
         """Remove and return the ticket that goes next; raise `IndexError` if none waits."""
-        ticket = self._head(self._longest)
-        if self._left > self._slots() * self._slack * ticket.left:
-            ticket = self._head(self._nearest)
-        ticket.waits = False
+        place = self._head(self._longest)
+        if self._left > self._slots() * self._slack * place[0].left:
+            place = self._head(self._nearest)
+        ticket = place.pop()
         self._size -= 1
         if ticket.opens is None:  # else nothing is asked yet
             self._left = max(self._left - 1, 0)
@@ -96,9 +103,9 @@ class Queue(Generic[T]):
         """Note that an ask was taken that never waited here."""
         self._left = max(self._left - 1, 0)
 
-    def _head(self, heap: list[_Entry[T]]) -> Ticket[T]:
-        """Return the first ticket of a heap that still waits."""
-        while not heap[0][-1].waits:
+    def _head(self, heap: list[_Entry[T]]) -> list[Ticket[T]]:
+        """Return the first place of a heap whose ticket still waits."""
+        while not heap[0][-1]:
             heapq.heappop(heap)
         return heap[0][-1]
 
