@@ -150,7 +150,7 @@ class Window(NamedTuple):
     stop: int
 
 
-Kind = Literal["order", "choice", "scores", "letters", "judgement", "likelihood"]
+Kind = Literal["order", "choice", "scores", "letters", "judgement", "likelihood", "relevance"]
 """What an answer is, and how it is read; `methods.answers` has a module for each."""
 
 
@@ -224,9 +224,10 @@ class Request:
     the completion has only what it adds. With `grammar`, nothing else can be written. With
     `choices`, the log-probabilities of these strings as the first
     token of the answer are wanted; with `continuation`, those of the tokens of a text that is put
-    behind the prompt, and nothing is generated. `sample` tells apart answers to one prompt that
-    are drawn several times. With `ranks`, only so many first ranks of the order are wanted, and the
-    answer may end when they are known.
+    behind the prompt, and nothing is generated. With `passage`, the prompt is a query, and a number
+    that says how relevant this text is to it is the answer. `sample` tells apart answers to one
+    prompt that are drawn several times. With `ranks`, only so many first ranks of the order are
+    wanted, and the answer may end when they are known.
     """
 
     prompt: Prompt | str
@@ -238,6 +239,7 @@ class Request:
     ranks: int = 0
     prefill: str = ""
     grammar: Grammar | None = None
+    passage: str = ""
 
     def whole(self) -> "Request":
         """Return the request for the whole answer, of which any number of ranks can be read."""
@@ -261,6 +263,7 @@ class Request:
             "sample": self.sample,
             "ranks": self.ranks,
             "prefill": self.prefill,
+            "passage": self.passage,
             "grammar": self.grammar.regex if self.grammar else "",
         }
         return {

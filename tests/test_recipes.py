@@ -34,7 +34,14 @@ def told(request: Request) -> str:
 
 
 def test_the_names_of_the_recipes() -> None:
-    assert recipe_names() == sorted([*MANY, *SINGLE])
+    assert recipe_names() == sorted([*MANY, *SINGLE, "relevance"])
+
+
+def test_scores_need_no_words(tmp_path: Path) -> None:
+    request = load_recipe("relevance").request("why is it so", ["alpha"])
+    assert (request.prompt, request.passage) == ("why is it so", "alpha")
+    with pytest.raises(RearankError, match="expected no text with answers of the kind relevance"):
+        parse_recipe("mine", 'answer = "relevance"\ntext = "{{ query }}"\n')
 
 
 @pytest.mark.parametrize("name", MANY)
@@ -53,7 +60,7 @@ def test_recipes_of_one_passage_show_the_query_and_the_passage_once(name: str) -
     assert text.count("why is it so") == text.count("alpha") == 1
 
 
-@pytest.mark.parametrize("name", [*MANY, *SINGLE])
+@pytest.mark.parametrize("name", [*MANY, *SINGLE, "relevance"])
 def test_a_shipped_recipes_method_can_use_its_answers(name: str) -> None:
     recipe = load_recipe(name)
     check_recipe(recipe, method_for(recipe, None, None))

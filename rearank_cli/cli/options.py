@@ -103,6 +103,15 @@ GpusPerReplica = Annotated[
         rich_help_panel="Cluster",
     ),
 ]
+RerankUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Server that scores instead, with /rerank or /score (vLLM, Cohere, Jina, TEI); "
+        "repeatable.",
+        rich_help_panel="Servers",
+    ),
+]
 Adapter = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel="Model"),

@@ -68,7 +68,12 @@ def names() -> None:
             out.write("  ".join([*cells, row[4]]) + "\n")
 
 
-_NEEDS = {"choices": "logprobs", "continuation": "prompt logprobs", "": "text"}
+_NEEDS = {
+    "choices": "logprobs",
+    "continuation": "prompt logprobs",
+    "relevance": "/rerank",
+    "": "text",
+}
 _Rows = list[tuple[str, str, str, str, str]]
 
 
@@ -97,9 +102,9 @@ def _originals() -> _Rows:
     return [
         (
             model,
-            str(each.recipe["method"]),
-            str(each.recipe["answer"]),
-            _NEEDS[KINDS[each.recipe["answer"]].needs(Form())],
+            str(each.recipe.get("method", "sliding")),
+            str(each.recipe.get("answer", "order")),
+            _NEEDS[KINDS[each.recipe.get("answer", "order")].needs(Form())],
             f"{each.description} ({each.repository}{', here' * each.place.is_file()})",
         )
         for each in catalogue()
@@ -214,6 +219,8 @@ def render(
 
 def _lines(request: "Request") -> list[str]:
     """Return what a request shows, turn by turn."""
+    if request.passage:
+        return [f"--- query\n{request.prompt}\n", f"--- passage\n{request.passage}\n"]
     if isinstance(request.prompt, str):
         lines = [f"--- text\n{request.prompt}\n"]
     else:

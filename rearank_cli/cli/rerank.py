@@ -25,6 +25,7 @@ from rearank_cli.cli.options import (
     Queries,
     Ray,
     Replicas,
+    RerankUrl,
 )
 from rearank_cli.cli.summing import check_beside, tell_summary
 from rearank_cli.errors import EngineError, RearankError
@@ -44,6 +45,7 @@ Examples:
   rearank rerank run.trec --corpus docs.jsonl --queries topics.tsv -o out.trec
   rearank rerank run.trec -d demo --model ./my-model --adapter ./my-lora
   rearank rerank run.trec -d demo --base-url http://gpu1:8000/v1 --base-url http://gpu2:8000/v1
+  rearank rerank run.trec -d demo --rerank-url http://gpu1:8000 --model BAAI/bge-reranker-v2-m3
   rearank rerank run.trec -d demo --tensor-parallel-size 4 --engine-arg quantization=fp8
   rearank rerank run.trec -d demo --ray auto --replicas max --gpus-per-replica 1
   rearank rerank run.trec -d demo --shard 2/8 -o part2.trec
@@ -259,6 +261,7 @@ def command(
         ),
     ] = None,
     base_url: BaseUrl = None,
+    rerank_url: RerankUrl = None,
     server_arg: Annotated[
         list[str] | None,
         typer.Option(
@@ -363,6 +366,7 @@ def command(
         passes=passes,
         engine_name=engine or "",
         base_urls=base_url or [],
+        rerank_urls=rerank_url or [],
         ray=ray,
         replicas=replicas,
         gpus_per_replica=gpus_per_replica,

@@ -15,6 +15,7 @@ _OPTIONS = {
     "engine_name": "--engine",
     "numbers": "the method's options",
     "output": "-o",
+    "rerank_urls": "--rerank-url",
     "server_args": "--server-arg",
 }
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from rearank_cli.engines.revision import legacy_revision
 from rearank_cli.records import Completion, Request
 
-Ability = Literal["chat", "text", "choices", "continuation", "prefill", "grammar"]
+Ability = Literal["chat", "text", "choices", "continuation", "prefill", "grammar", "relevance"]
 """What a request may ask for: messages, plain text, log-probabilities of a first token, or of a
-text behind the prompt, an answer that goes on from a given beginning, or one of a given form."""
+text behind the prompt, an answer that goes on from a given beginning, or one of a given form, and
+how relevant a passage is to a query, without words around them."""
+WRITING: frozenset[Ability] = frozenset(get_args(Ability)) - {"relevance"}
+"""What a model that writes can do at most."""
 
 # Engine arguments that say where and how fast vLLM computes, not what; all others may change an
 # answer and so belong to the key of a cached one.

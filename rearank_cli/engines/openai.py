@@ -5,16 +5,16 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 
-from rearank_cli.engines.base import Ability, EngineSettings, Heard
+from rearank_cli.engines.base import WRITING, Ability, EngineSettings, Heard
 from rearank_cli.engines.dialects import Dialect, is_openai
 from rearank_cli.engines.persistence import Persistence, connections, said
 from rearank_cli.engines.pieces import FIELDS, Unstreamed, told
 from rearank_cli.engines.replies import Retry, completion
-from rearank_cli.engines.served import models_listed
+from rearank_cli.engines.served import Served, models_listed
 from rearank_cli.engines.server_scores import path
 from rearank_cli.engines.servers import Server, Servers
 from rearank_cli.errors import EngineStartError, PromptTooLong
@@ -63,9 +63,8 @@ class OpenAIEngine:
         self.capacity = PER_SERVER * len(urls)
         # OpenAI's own API has no log-probabilities of what it is given, begins every answer itself,
         # and knows no regular expressions.
-        everything: frozenset[Ability] = frozenset(get_args(Ability))
         few: frozenset[Ability] = frozenset(("chat", "choices"))
-        self.abilities = few if any(map(is_openai, urls)) else everything
+        self.abilities = few if any(map(is_openai, urls)) else WRITING
 
     @property
     def retries(self) -> Counter[str]:
@@ -91,21 +90,8 @@ class OpenAIEngine:
         try:
             reply = await self._client.get(f"{server.url}/models", timeout=10.0)
         except httpx.HTTPError as error:
-            return self._persistence.unreachable(server, error)
-        if reply.status_code in (401, 403):
-            raise EngineStartError(
-                f"{server.url}: {reply.status_code} {reply.reason_phrase}",
-                hint=f"set {API_KEYS[0]} or {API_KEYS[1]} to your key",
-            )
-        served = models_listed(reply)
-        if served and self._name not in served:
-            raise EngineStartError(
-                f"{server.url}: does not serve {self._name}",
-                hint=f"`model` is one of: {', '.join(list(served)[:10])}",
-                exit_code=2,
-            )
-        if self._name in served:
-            self._context = served[self._name].context or self._context
+            return self._persistence.unreachable(server, f"{server.url}: {said(error)}")
+        self._context = check_listed(server.url, reply, self._name).context or self._context
         return ""
 
     async def complete(self, request: Request) -> Completion:
@@ -153,6 +139,31 @@ class OpenAIEngine:
         client, self._client = self._client, None
         if client:
             await client.aclose()
+
+
+def check_listed(url: str, reply: httpx.Response, name: str) -> Served:
+    """Return what a server lists of a model; raise `EngineStartError` where it lacks it.
+
+    So it does where it wants another key. A server that lists nothing may have it.
+    """
+    check_key(url, reply)
+    served = models_listed(reply)
+    if served and name not in served:
+        raise EngineStartError(
+            f"{url}: does not serve {name}",
+            hint=f"`model` is one of: {', '.join(list(served)[:10])}",
+            exit_code=2,
+        )
+    return served.get(name, Served(name))
+
+
+def check_key(url: str, reply: httpx.Response) -> None:
+    """Raise `EngineStartError` where a server wants another key."""
+    if reply.status_code in (401, 403):
+        raise EngineStartError(
+            f"{url}: {reply.status_code} {reply.reason_phrase}",
+            hint=f"set {API_KEYS[0]} or {API_KEYS[1]} to your key",
+        )
 
 
 def authorization() -> dict[str, str]:

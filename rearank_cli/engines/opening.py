@@ -19,12 +19,16 @@ from rearank_cli.errors import RearankError
 class Where:
     """Where the model runs: on servers, on a cluster, or in this process when there is neither.
 
+    Those of `base_urls` have chat completions; those of `rerank_urls` score pairs of query and
+    passage.
+
     `timeout` and `deadline` are seconds for one request and for one prompt with all its tries;
     `cache` says whether finished answers are kept and used again. `engine` is one of `ENGINES`;
     by default servers are asked as OpenAI's are, and vLLM runs what runs in this process.
     """
 
     base_urls: Sequence[str] = field(default_factory=tuple)
+    rerank_urls: Sequence[str] = field(default_factory=tuple)
     timeout: float = 600.0
     deadline: float = 1800.0
     cache: bool = True
@@ -37,10 +41,15 @@ class Where:
             raise RearankError(
                 f"`engine_name`: expected one of {', '.join(ENGINES)}, found {self.engine!r}"
             )
-        if self.cluster and self.base_urls:
+        if self.rerank_urls and self.base_urls:
+            raise RearankError(
+                "`rerank_urls` and `base_urls`: the model is on the ones or on the others",
+                hint="leave out one of them (or REARANK_BASE_URL)",
+            )
+        if self.cluster and self.served:
             raise RearankError(
                 "`ray`: the model is on servers already",
-                hint="leave out one of `ray` and `base_urls` (or REARANK_BASE_URL)",
+                hint="leave out `ray`, or `base_urls` (or REARANK_BASE_URL) and `rerank_urls`",
             )
         if bool(self.cluster) != (self.name == "ray"):
             raise RearankError(
@@ -48,18 +57,29 @@ class Where:
                 + ("does not run on a cluster" if self.cluster else "needs a cluster"),
                 hint="leave out one of `engine_name` and `ray`" if self.cluster else "`ray=auto`",
             )
-        if bool(self.base_urls) != (self.name == "openai"):
-            raise RearankError(
-                f"`engine_name` {self.engine}: "
-                + ("does not ask servers" if self.base_urls else "needs servers to ask"),
-                hint="leave out one of `engine_name` and `base_urls`"
-                if self.base_urls
-                else "`base_urls` names them",
-            )
+        for urls, parameter, engine in (
+            (self.base_urls, "base_urls", "openai"),
+            (self.rerank_urls, "rerank_urls", "relevance"),
+        ):
+            if bool(urls) != (self.name == engine):
+                raise RearankError(
+                    f"`engine_name` {self.engine}: "
+                    + ("does not ask servers" if urls else "needs servers to ask"),
+                    hint=f"leave out one of `engine_name` and `{parameter}`"
+                    if urls
+                    else f"`{parameter}` names them",
+                )
+
+    @property
+    def served(self) -> Sequence[str]:
+        """The servers, of whichever kind."""
+        return self.base_urls or self.rerank_urls
 
     @property
     def name(self) -> str:
         """The engine's name in `ENGINES`."""
+        if self.rerank_urls:
+            return self.engine or "relevance"
         default = "openai" if self.base_urls else "ray" if self.cluster else "vllm"
         return self.engine or default
 
@@ -76,6 +96,12 @@ def _openai(settings: EngineSettings, where: Where) -> Engine:
     from rearank_cli.engines.openai import OpenAIEngine
 
     return OpenAIEngine(settings, where.base_urls, where.timeout, where.deadline)
+
+
+def _relevance(settings: EngineSettings, where: Where) -> Engine:
+    from rearank_cli.engines.relevance import RelevanceEngine
+
+    return RelevanceEngine(settings, where.rerank_urls, where.timeout, where.deadline)
 
 
 def _vllm(settings: EngineSettings, where: Where) -> Engine:
@@ -99,6 +125,7 @@ def _ray(settings: EngineSettings, where: Where) -> Engine:
 
 ENGINES: Mapping[str, Callable[[EngineSettings, Where], Engine]] = {
     "openai": _openai,
+    "relevance": _relevance,
     "vllm": _vllm,
     "transformers": _transformers,
     "ray": _ray,
@@ -123,13 +150,18 @@ def identified(settings: EngineSettings, where: Where, store: Store | None) -> E
     """
     if where.name == "transformers":
         return replace(settings, engine=where.name)
-    if not where.base_urls or store is None:
+    if not where.served or store is None:
         return settings
     from rearank_cli.engines.openai import authorization
     from rearank_cli.engines.served import server_identity
 
     name = settings.model.name
-    told = server_identity(where.base_urls, name, authorization(), store)
+    if where.rerank_urls:
+        from rearank_cli.engines.scored import scored_identity
+
+        told = scored_identity(where.rerank_urls, name, authorization(), store)
+    else:
+        told = server_identity(where.base_urls, name, authorization(), store)
     return replace(settings, model=replace(settings.model, revision=f"{name} at {told}"))
 
 
@@ -138,13 +170,14 @@ def _legacy(settings: EngineSettings, where: Where) -> dict[str, Any] | None:
     return settings.legacy_identity() if where.name in ("vllm", "ray") else None
 
 
-def check_urls(urls: Sequence[str]) -> list[str]:
-    """Return base URLs without their last slash; raise `RearankError` for what is no URL."""
+def check_urls(urls: Sequence[str], parameter: str = "base_urls") -> list[str]:
+    """Return URLs without their last slash; raise `RearankError` for what is no URL."""
+    example = "/v1" if parameter == "base_urls" else "/rerank"
     for url in urls:
         if not url.startswith(("http://", "https://")):
             raise RearankError(
-                f"`base_urls`: expected http://… or https://…, found {url!r}",
-                hint="for example http://localhost:8000/v1",
+                f"`{parameter}`: expected http://… or https://…, found {url!r}",
+                hint=f"for example http://localhost:8000{example}",
             )
     return [url.rstrip("/") for url in urls]
 

@@ -27,18 +27,20 @@ class EngineOptions(TypedDict, total=False):
     """What can be said of an engine beside its model; all may be left out.
 
     `engine_name` is one of `opening.ENGINES`, by default `openai` for servers and `vllm` in this
-    process. `base_urls` are servers, and `ray` is the address of a Ray cluster, or `auto`; with
-    either the model is not run in this process. A cluster runs as many `replicas` (a number, or
-    `max`, the default) on `gpus_per_replica` GPUs each. `timeout` and `deadline` are seconds for
-    one request and for one ask with all its tries. `adapter` is the folder of a LoRA adapter.
-    `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`; `server_args` are
-    fields of every request to a server, and None leaves a field out. `cache` says whether finished
-    answers are kept and used again. `log` takes the messages of the engine's libraries, which
-    otherwise go to this process's stdout and stderr; `tell` hears what a starting engine is doing.
+    process. `base_urls` are servers, `rerank_urls` are servers that score (a /rerank endpoint), and
+    `ray` is the address of a Ray cluster, or `auto`; with any of them the model is not run in this
+    process. A cluster runs as many `replicas` (a number, or `max`, the default) on
+    `gpus_per_replica` GPUs each. `timeout` and `deadline` are seconds for one request and for one
+    ask with all its tries. `adapter` is the folder of a LoRA adapter. `engine_args` are vLLM's own
+    arguments, such as `dtype` or `max_model_len`; `server_args` are fields of every request to a
+    server, and None leaves a field out. `cache` says whether finished answers are kept and used
+    again. `log` takes the messages of the engine's libraries, which otherwise go to this process's
+    stdout and stderr; `tell` hears what a starting engine is doing.
     """
 
     engine_name: str
     base_urls: Sequence[str]
+    rerank_urls: Sequence[str]
     ray: str | None
     replicas: int | str | None
     gpus_per_replica: int | None
@@ -75,7 +77,7 @@ class Opening:
         Without a GPU and where no engine was named, on transformers: it is ready at once, and
         shares what prompts have in common.
         """
-        elsewhere = self.where.base_urls or self.where.cluster
+        elsewhere = self.where.served or self.where.cluster
         if self.where.engine or elsewhere or this_machine().uses_gpu:
             return self
         return replace(self, where=replace(self.where, engine="transformers"))
@@ -102,20 +104,23 @@ def open_settings(model: str | None, **options: Any) -> Opening:
     )
     where = Where(
         check_urls(options.pop("base_urls", None) or []),
+        check_urls(options.pop("rerank_urls", None) or [], "rerank_urls"),
         engine=options.pop("engine_name", None) or "",
         cluster=cluster,
         **{name: options.pop(name) for name in ("timeout", "deadline", "cache") if name in options},
     )
     adapter = options.pop("adapter", None)
-    if where.base_urls and not model:
+    if where.served and not model:
         from rearank_cli.engines.openai import authorization
+        from rearank_cli.engines.scored import scored_model
         from rearank_cli.engines.served import only_model
 
-        model = only_model(where.base_urls, authorization())
+        asked = scored_model if where.rerank_urls else only_model
+        model = asked(where.served, authorization())
         note(f"model: {model}, the only one of the server")
     if cluster:
         model = model or PAPER_MODEL  # this machine says nothing of the nodes
-    found = find_model(model, served=bool(where.base_urls))
+    found = find_model(model, served=bool(where.served))
     settings = EngineSettings(found, **options)
     if not cluster:
         settings = with_dtype(settings)

@@ -50,9 +50,8 @@ class Persistence:
             if problem:
                 self._servers.give_up(server, problem)
 
-    def unreachable(self, server: Server, error: httpx.HTTPError) -> str:
+    def unreachable(self, server: Server, problem: str) -> str:
         """Note that a server could not be reached when it was looked at; return why."""
-        problem = f"{server.url}: {said(error)}"
         self._servers.failed(server, time.monotonic(), problem)
         return problem
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rearank_cli.engines.base import Ability, EngineSettings, Model
+from rearank_cli.engines.base import WRITING, Ability, EngineSettings, Model
 from rearank_cli.engines.cluster import Cluster, Share, described, share, spread_over
 from rearank_cli.engines.joining import connect, living_nodes, told
 from rearank_cli.engines.replica import Failure, Kit, NodeLog, Replica, VllmKit
 from rearank_cli.engines.roster import Gone, Member, Roster
-from rearank_cli.engines.vllm import ABILITIES, GPU_SEQUENCES, MOST_CHOICES
+from rearank_cli.engines.vllm import GPU_SEQUENCES, MOST_CHOICES
 from rearank_cli.errors import EngineError
 from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
@@ -36,7 +36,7 @@ class RayEngine:
     what they are made of. `retries` counts the requests that were asked again.
     """
 
-    abilities: frozenset[Ability] = ABILITIES
+    abilities: frozenset[Ability] = WRITING
     most_choices = MOST_CHOICES
 
     def __init__(

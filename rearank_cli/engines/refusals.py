@@ -12,7 +12,7 @@ from rearank_cli.errors import EngineError, PromptTooLong
 _TYPES = {"context_length_exceeded", "exceed_context_size_error", "input_tokens", "input_text"}
 _TOO_LONG = re.compile(
     r"context length|context size|context window|maximum model length|maximum allowed length"
-    r"|prompt is too long|maximum prompt length",
+    r"|prompt is too long|maximum prompt length|must have less than \d+ tokens",
     re.IGNORECASE,
 )
 # The whole context, prompt and answer together, in tokens.
@@ -34,11 +34,12 @@ _PROMPT = (
     r"request \((\d+) tokens",
     r"prompt \(length (\d+)\)",
     r"prompt contains (\d+)",
+    r"less than \d+ tokens\. given: (\d+)",
 )
 # … or with the room for its answer.
 _TOTAL = (r"requested (?:a total of )?(\d+) tokens",)
 # The longest prompt, where a server tells that instead of its context.
-_LONGEST = (r"maximum allowed length \((\d+)",)
+_LONGEST = (r"maximum allowed length \((\d+)", r"must have less than (\d+) tokens")
 
 
 def refusal(
@@ -52,7 +53,8 @@ def refusal(
     """
     error, message = _parts(reply)
     kinds = {str(error.get(name)) for name in ("code", "type", "param")}
-    if kinds & _TYPES or reply.status_code == 400 and _TOO_LONG.search(message):
+    refused = reply.status_code in (400, 413, 422)
+    if kinds & _TYPES or refused and _TOO_LONG.search(message):
         return too_long(message, error, max_tokens)
     named = next((name for name in optional if _names(name, message, error)), "")
     hint = f"`server_args` {named}= leaves {named} out of every request" if named else ""

@@ -44,15 +44,7 @@ def completion(url: str, reply: httpx.Response, request: Request) -> Completion:
     Raises `Retry`, or `EngineError` for what no repetition changes. Only an answer that the model
     ended, or that its length ended, is one: everything else is a fragment.
     """
-    if reply.status_code in RETRIED:
-        raise Retry(
-            f"{url}: {reply.status_code} {reply.reason_phrase}",
-            str(reply.status_code),
-            wait=_retry_after(reply),
-            sick=reply.status_code != 429,
-        )
-    if reply.status_code != 200:
-        raise refusal(url, reply, request.sampling.max_tokens, OPTIONAL)
+    check_status(url, reply, request.sampling.max_tokens)
     try:
         found = _completion(reply.json())
         if found.finish_reason in ANSWERED:
@@ -68,6 +60,22 @@ def completion(url: str, reply: httpx.Response, request: Request) -> Completion:
         text = f"{url}: the answer ended with {ended or 'no finish_reason'}"
         raise Retry(text, ended or "no finish_reason", 0.0, ended not in DELIBERATE, ended)
     return found
+
+
+def check_status(url: str, reply: httpx.Response, max_tokens: int) -> None:
+    """Raise `Retry` or `EngineError` for a reply that is no answer, by its status.
+
+    `max_tokens` is the room that was asked for the answer.
+    """
+    if reply.status_code in RETRIED:
+        raise Retry(
+            f"{url}: {reply.status_code} {reply.reason_phrase}",
+            str(reply.status_code),
+            wait=_retry_after(reply),
+            sick=reply.status_code != 429,
+        )
+    if reply.status_code != 200:
+        raise refusal(url, reply, max_tokens, OPTIONAL)
 
 
 def _completion(data: Mapping[str, Any]) -> Completion:

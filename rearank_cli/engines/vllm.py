@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
-from rearank_cli.engines.base import Ability, EngineSettings, Heard
+from rearank_cli.engines.base import WRITING, Ability, EngineSettings, Heard
 from rearank_cli.engines.environment import engine_defaults
 from rearank_cli.engines.guard import Guard
 from rearank_cli.engines.machine import has_gpu, this_machine
@@ -25,7 +25,6 @@ from rearank_cli.records import Completion, Request
 # Sequences in one batch, as long as the engine has not said how many it takes.
 GPU_SEQUENCES = 256
 CPU_SEQUENCES = 128
-ABILITIES: frozenset[Ability] = frozenset(get_args(Ability))
 
 
 def check_no_java() -> None:
@@ -67,7 +66,7 @@ class VllmEngine:
         self.start_seconds = 0.0
         self.reserved: Sequence[str] = settings.model.reserved
         self.most_choices = MOST_CHOICES
-        self.abilities: frozenset[Ability] = ABILITIES
+        self.abilities: frozenset[Ability] = WRITING
         self.kv_tokens = 0
         wanted = settings.engine_args.get("max_num_seqs")
         ranks = int(settings.engine_args.get("data_parallel_size") or 1)

@@ -24,7 +24,7 @@ class Pointwise:
     samples: int = 1
 
     name: ClassVar[str] = "pointwise"
-    kinds: ClassVar[frozenset[Kind]] = frozenset(("judgement", "likelihood", "scores"))
+    kinds: ClassVar[frozenset[Kind]] = frozenset(("judgement", "likelihood", "relevance", "scores"))
 
     def __post_init__(self) -> None:
         """Raise `RearankError` for numbers that cannot work."""

@@ -10,18 +10,23 @@ from rearank_cli.recipes.originals import Original, catalogue, find_original
 from rearank_cli.recipes.recipe import Recipe
 
 DEFAULT_RECIPE = "rearank"
+SCORED = "relevance"
+"""The recipe for servers that score pairs of query and passage."""
 
 
-def choose_recipe(name: str | None, model: str) -> tuple[Recipe, str]:
+def choose_recipe(name: str | None, model: str, scored: bool = False) -> tuple[Recipe, str]:
     """Return a recipe and why it is this one.
 
     By its name or file, else the one that was made for the model with exactly this id, else
     `DEFAULT_RECIPE`. A published model is asked in its own words, which are fetched on first use;
-    where they cannot be had, words of ours take their place, with a warning. Raises `RearankError`
-    for a name that there is not, or a file that is none.
+    where they cannot be had, words of ours take their place, with a warning. A model that is
+    `scored` by servers needs no words. Raises `RearankError` for a name that there is not, or a
+    file that is none.
     """
     if name:
         return load_recipe(name), "asked for"
+    if scored:
+        return load_recipe(SCORED), "for servers that score"
     if found := find_original(model):
         return _original(*found)
     for each in recipe_names():

@@ -144,6 +144,13 @@ def _check_keys(name: str, data: dict[str, Any], known: Any) -> None:
 
 def _asking(name: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return what is shown: messages or a plain text, and what stands before and behind it."""
+    if data.get("answer") == "relevance":
+        if said := {"messages", "text", "continuation"} & set(data):
+            raise RearankError(
+                f"{name}: expected no {' and no '.join(sorted(said))} with answers of the kind "
+                "relevance: query and passage are shown as they are"
+            )
+        return {}
     if ("messages" in data) == ("text" in data) or data.get("messages") == []:
         found = "both" if "text" in data and "messages" in data else "none"
         raise RearankError(f"{name}: expected [[messages]] or text, found {found}")
@@ -202,7 +209,7 @@ def _answering(name: str, data: dict[str, Any]) -> dict[str, Any]:
     ):
         if wrong:
             raise RearankError(f"{name}: expected {why}")
-    short = logprobs or kind == "likelihood"
+    short = logprobs or kind in ("likelihood", "relevance")
     return {
         "kind": kind,
         "thinks": thinks,

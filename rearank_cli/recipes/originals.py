@@ -89,6 +89,15 @@ class Original:
         return {**known, **self.recipe, **expected}
 
     def _bring(self, model: str) -> None:
+        try:
+            self._fetch(model)
+        except OSError as error:
+            raise RearankError(
+                f"{self.place}: cannot be written: {reason(error)}",
+                hint="set REARANK_CACHE_DIR to a folder that you may write to",
+            ) from error
+
+    def _fetch(self, model: str) -> None:
         with locked(self.place):
             there = self.place.is_file()
             if not there:

@@ -28,11 +28,12 @@ class Cut(NamedTuple):
 class Recipe:
     """How a model is asked, and what goes with that.
 
-    `turns` are the templates of a chat, or `text` is that of a plain text; `continuation` is what
-    the model's likelihood is wanted of, behind it. `exemplars` are asked and answered before, the
-    same in front of every passage. `method` and its `numbers` say which passages are shown
-    together; `kind` is what is answered: passages are called by `letters` or numbers, `logprobs`
-    reads the first token instead of the text, and `choices` are the words of a judgement.
+    `turns` are the templates of a chat, or `text` is that of a plain text (neither for the kind
+    `relevance`); `continuation` is what the model's likelihood is wanted of, behind it.
+    `exemplars` are asked and answered before, the same in front of every passage. `method` and its
+    `numbers` say which passages are shown together; `kind` is what is answered: passages are called
+    by `letters` or numbers, `logprobs` reads the first token instead of the text, and `choices` are
+    the words of a judgement.
 
     `cut` is where passages end, and `title` says whether their titles are shown. `max_tokens` is
     the longest answer, `max_thinking_tokens` the longest reasoning in it (0: no limit); `draws` are
@@ -120,6 +121,8 @@ class Recipe:
         self, query: str, passages: Sequence[str], sampling: Sampling | None = None
     ) -> Request:
         """Return what the engine is asked about some passages; texts must be clean."""
+        if self.kind == "relevance":
+            return Request(query, sampling or self.sampling, passage=passages[0])
         values = variables(query, passages, self.letters)
         try:
             behind = self.continuation.render(values) if self.continuation else ""

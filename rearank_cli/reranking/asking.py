@@ -17,6 +17,7 @@ _TOLD = {
     "continuation": "tell the log-probabilities of a given text",
     "prefill": "go on from the beginning of an answer",
     "grammar": "keep its answer to a given form",
+    "relevance": "score a passage for a query, as those behind /rerank do (`rerank_urls`)",
 }
 
 
@@ -81,7 +82,9 @@ def check_engine(engine: Engine, recipe: Recipe, method: Method, sampling: Sampl
     """
     kind, form = KINDS[recipe.kind], form_of(recipe)
     told = kind.needs(form)
-    needed: list[Ability] = ["chat" if recipe.turns else "text", *([told] if told else [])]
+    needed: list[Ability] = [told] if told else []
+    if told != "relevance":
+        needed.insert(0, "chat" if recipe.turns else "text")
     if recipe.prefill or sampling.max_thinking_tokens or recipe.force_format and recipe.thinks:
         needed.append("prefill")
     if recipe.force_format:

@@ -59,7 +59,9 @@ class Reranker:
         made = open_settings(model, **options) if engine is None else None
         name = made.model.name if made else ""
         chosen, self.why = (
-            (recipe, "given") if isinstance(recipe, Recipe) else choose_recipe(recipe, name)
+            (recipe, "given")
+            if isinstance(recipe, Recipe)
+            else choose_recipe(recipe, name, scored=bool(made and made.where.rerank_urls))
         )
         chosen = chosen.changed(**(asking or {}))
         self.settings = Settings(chosen, method_for(chosen, method, numbers), depth, passes)

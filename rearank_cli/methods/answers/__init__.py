@@ -15,6 +15,7 @@ from rearank_cli.methods.answers import (
     letters,
     likelihood,
     order,
+    relevance,
     scores,
 )
 from rearank_cli.methods.answers.beginning import Beginning
@@ -34,7 +35,8 @@ class AnswerKind:
     `single` kinds are about one passage at a time. `first_token` kinds are always read from the
     log-probabilities of the first token, others only where the recipe says so. `form` is what an
     answer in words must look like, for so many passages. The first ranks of kinds with a
-    `beginning` can be read before the whole is there.
+    `beginning` can be read before the whole is there. `unworded` ones come from models that are
+    shown query and passage without any words around them.
     """
 
     read: Reader
@@ -43,9 +45,12 @@ class AnswerKind:
     single: bool = False
     first_token: bool = False
     continues: bool = False
+    unworded: bool = False
 
-    def needs(self, form: Form) -> Literal["choices", "continuation", ""]:
+    def needs(self, form: Form) -> Literal["choices", "continuation", "relevance", ""]:
         """Return what the engine must be able to tell beside a text, if anything."""
+        if self.unworded:
+            return "relevance"
         if self.continues:
             return "continuation"
         return "choices" if self.first_token or form.logprobs else ""
@@ -74,4 +79,5 @@ KINDS: dict[Kind, AnswerKind] = {
     "letters": AnswerKind(letters.read, first_token=True),
     "judgement": AnswerKind(judgement.read, grammar.judgement, single=True),
     "likelihood": AnswerKind(likelihood.read, single=True, continues=True),
+    "relevance": AnswerKind(relevance.read, single=True, unworded=True),
 }
