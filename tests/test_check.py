@@ -89,7 +89,7 @@ def test_without_a_collection_or_judgements_it_says_what_is_missing(tmp_path: Pa
     write(tmp_path, entry(0.75))
     done = rearank(tmp_path, "check", "run.trec", "--expect", "expected.toml")
     assert done.returncode == 2
-    assert "expected relevance judgements, found neither --qrels nor --dataset" in done.stderr
+    assert "run.trec: expected relevance judgements, found none" in done.stderr
 
 
 @pytest.mark.parametrize(
