@@ -41,6 +41,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "chat_template": (dict,),
     "strip": (bool,),
     "made_for": (list,),
+    "adapter": (str,),
     "source": (str,),
     "expected": (dict,),
 }
@@ -54,6 +55,7 @@ _AS_THEY_ARE = (
     "chat_template",
     "strip",
     "made_for",
+    "adapter",
     "source",
     "expected",
 )

@@ -36,7 +36,8 @@ class Recipe:
     the longest answer, `max_thinking_tokens` the longest reasoning in it (0: no limit); `draws` are
     the other numbers of `Sampling`. `thinks` says whether reasoning comes before the answer;
     `chat_template` are switches of the model's own chat template. `strip` takes white space from
-    both ends of a message. `made_for` are the models that it was made for, by exact id, `source`
+    both ends of a message. `made_for` are the models that it was made for, by exact id, which are
+    given the package's `adapter` where there is one. `source`
     says where the wording is from, and `expected` is a published figure. `digest` is the file's
     SHA-256.
 
@@ -67,6 +68,7 @@ class Recipe:
     chat_template: Mapping[str, Any] = field(default_factory=dict)
     strip: bool = True
     made_for: Sequence[str] = ()
+    adapter: str = ""
     description: str = ""
     source: str = ""
     expected: Mapping[str, Any] = field(default_factory=dict)
