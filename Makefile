@@ -137,7 +137,12 @@ bench-eval: $(VENV)/.installed  ## evaluators, side by side
 include paper.mk
 
 .PHONY: smol
-smol: $(VENV)/.installed-dev  ## train a small model of our own, for hours
+smol: $(VENV)/.installed-dev  ## teach the embedded model's likelihood, for hours
+	$(MAKE) -f benchmarks/training/likelihood.mk REARANK=$(BIN)/rearank PYTHON=$(BIN)/python \
+	  OUT=runs/likelihood
+
+.PHONY: smol-listwise
+smol-listwise: $(VENV)/.installed-dev  ## try to teach it to order lists, for hours
 	$(MAKE) -f benchmarks/training/smol.mk REARANK=$(BIN)/rearank PYTHON=$(BIN)/python OUT=runs/smol
 
 .PHONY: manual

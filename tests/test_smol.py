@@ -73,3 +73,24 @@ def test_smoothing_takes_what_there_is() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.smooth([1.0, 3.0, 5.0], width=2) == [1.0, 2.0, 4.0]
+
+
+def test_the_likelihood_is_not_taught_with_what_is_measured(tmp_path: Path) -> None:
+    """All that is read lies in the run's own folder, and the settings of its training are valid."""
+    made = subprocess.run(
+        ["make", "-n", "-f", str(HERE / "likelihood.mk"), f"OUT={tmp_path}", "REARANK=rearank"],
+        cwd=ROOT,
+        env={**environment(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    lines = made.stdout.replace("\\\n", " ").splitlines()
+    collections = {line.split()[line.split().index("-d") + 1] for line in lines if " -d " in line}
+    assert collections == {f"{tmp_path}/pairs"}
+    (train,) = [line.split() for line in lines if line.startswith("rearank train")]
+    changes = [train[at + 1] for at, word in enumerate(train) if word == "--set"]
+    assert load_settings(None, changes).likelihood.steps == 64
+    assert "likelihood" in train[train.index("--objective") :]
+    assert (ROOT / train[train.index("--sources") + 1]).is_file()

@@ -1,8 +1,8 @@
-"""Pairs of a query and the passage that answers it, out of texts that Debian packages hold.
+"""Pairs of a query and the passage that answers it, as a collection to search for hard passages.
 
-`python -m benchmarks.training.pairs debian LIST… > debian.jsonl`, and the like for `foldoc`,
-`gcide`, `wordnet`, `manual`, `python` and `squad`. Every line has `query`, `passage`, `title` (the
-headword of dictionaries), `source`. Which files these are: see smol.mk.
+`python -m benchmarks.training.pairs FOLDER debian:LIST foldoc:FILE …` writes corpus.jsonl,
+queries.jsonl and qrels.trec. The texts are those of Debian packages (descriptions, dictionaries,
+documentation) and of SQuAD; which files these are, see likelihood.mk.
 """
 
 import argparse
@@ -18,6 +18,17 @@ from typing import NamedTuple
 # Passages with fewer characters say too little; the recipe cuts longer ones.
 SHORTEST, LONGEST = 80, 1200
 SEED = 0
+# Queries of each source, drawn from all; every passage of a source can be searched.
+QUERIES = {
+    "debian": 1900,
+    "squad": 1900,
+    "foldoc": 750,
+    "python": 600,
+    "wordnet": 500,
+    "gcide": 350,
+}
+# Of dictionaries, entries that are asked about have at least so many characters.
+ASKED_ABOUT = {"foldoc": 160, "wordnet": 130, "gcide": 160}
 # How people ask for the meaning of a word.
 ASKED = (
     "what is {}",
@@ -144,21 +155,6 @@ def wordnet(paths: Sequence[Path]) -> Iterator[Pair]:
             yield Pair(asked(words[0], generator), plain(text))
 
 
-def manual(paths: Sequence[Path]) -> Iterator[Pair]:
-    """Yield what manual pages say they are about, and their descriptions."""
-    for path in paths:
-        shown = subprocess.run(
-            ["man", "--local-file", str(path)],
-            capture_output=True,
-            check=False,
-            env={"MANWIDTH": "400", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        ).stdout.decode("utf-8", "replace")
-        parts = dict(re.findall(r"^([A-Z][A-Z ]+)\n((?:(?:[ \t].*)?\n)*)", shown, re.M))
-        _, dash, about = plain(parts.get("NAME", "")).partition(" - ")
-        if dash and "DESCRIPTION" in parts:
-            yield Pair(about, plain(parts["DESCRIPTION"]))
-
-
 def python(paths: Sequence[Path]) -> Iterator[Pair]:
     """Yield headings (questions, of the FAQ) and what stands below them, and glossary entries."""
     for path in paths:
@@ -190,27 +186,52 @@ def squad(paths: Sequence[Path]) -> Iterator[Pair]:
 
 
 SOURCES: dict[str, Callable[[Sequence[Path]], Iterator[Pair]]] = {
-    each.__name__: each for each in (debian, foldoc, gcide, wordnet, manual, python, squad)
+    each.__name__: each for each in (debian, foldoc, gcide, wordnet, python, squad)
 }
 
 
+def drawn(source: str, pairs: Sequence[Pair]) -> list[int]:
+    """Return which pairs of a source are asked about, by their places."""
+    long = ASKED_ABOUT.get(source, 0)
+    places = [place for place, pair in enumerate(pairs) if len(pair.passage) >= long]
+    generator = random.Random(f"{SEED}:{source}")
+    return sorted(generator.sample(places, min(QUERIES[source], len(places))))
+
+
+def usable(pair: Pair) -> bool:
+    """Tell whether a pair says enough, and its query is no essay."""
+    return len(pair.passage) >= SHORTEST and 2 <= len(pair.query) <= 200
+
+
 def main() -> None:
-    """Write the pairs of one source as JSON lines."""
+    """Write a folder that `rearank retrieve -d` takes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", choices=sorted(SOURCES))
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--most", type=int, help="draw so many, of more")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("texts", nargs="+", help=f"SOURCE:FILE; sources are {', '.join(SOURCES)}")
     chosen = parser.parse_args()
-    pairs = [
-        pair
-        for pair in SOURCES[chosen.source](chosen.files)
-        if SHORTEST <= len(pair.passage) and 2 <= len(pair.query) <= 200
-    ]
-    if chosen.most and len(pairs) > chosen.most:
-        pairs = random.Random(SEED).sample(pairs, chosen.most)
-    for pair in pairs:
-        record = {**pair._asdict(), "passage": pair.passage[:LONGEST], "source": chosen.source}
-        print(json.dumps(record, ensure_ascii=False))
+    files: dict[str, list[Path]] = {}
+    for text in chosen.texts:
+        source, _, path = text.partition(":")
+        files.setdefault(source, []).append(Path(path))
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        (chosen.folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus,
+        (chosen.folder / "queries.jsonl").open("w", encoding="utf-8") as queries,
+        (chosen.folder / "qrels.trec").open("w", encoding="utf-8") as qrels,
+    ):
+        for source, paths in files.items():
+            pairs = [each for each in SOURCES[source](paths) if usable(each)]
+            ids: dict[str, str] = {}
+            for place, pair in enumerate(pairs):
+                if pair.passage not in ids:
+                    ids[pair.passage] = f"{source}-{place}"
+                    line = {"_id": ids[pair.passage], "text": pair.passage[:LONGEST]}
+                    corpus.write(json.dumps(line, ensure_ascii=False) + "\n")
+            for place in drawn(source, pairs):
+                query_id, pair = f"q-{source}-{place}", pairs[place]
+                line = {"_id": query_id, "text": pair.query}
+                queries.write(json.dumps(line, ensure_ascii=False) + "\n")
+                qrels.write(f"{query_id} 0 {ids[pair.passage]} 1\n")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ class Trainer:
         self._how = job.settings.likelihood
         self._model = model
         self._tokenizer = tokenizer
+        workers = 1 if on_gpu() else torch.get_num_threads()
+        # Kept for the whole run: what a thread has freed is used again by itself alone.
+        self._pool = ThreadPoolExecutor(workers, "lists", _alone if workers > 1 else None)
         self._scorer = Likelihoods(model, tokenizer, job.recipe)
         self._trained = [each for each in model.parameters() if each.requires_grad]
         rate = self._how.lora_learning_rate if job.lora else self._how.learning_rate
@@ -87,12 +90,10 @@ class Trainer:
         found: list[dict[str, float]] = []
         at_once = self._job.settings.run.micro_batch
         parts = [lists[start : start + at_once] for start in range(0, len(lists), at_once)]
-        workers = 1 if on_gpu() else min(torch.get_num_threads(), len(parts))
-        with ThreadPoolExecutor(workers, initializer=_alone if workers > 1 else None) as pool:
-            for gradients, figures in pool.map(self._part, parts):
-                for each, gradient in zip(self._trained, gradients, strict=True):
-                    each.grad = gradient if each.grad is None else each.grad.add_(gradient)
-                found += figures
+        for gradients, figures in self._pool.map(self._part, parts):
+            for each, gradient in zip(self._trained, gradients, strict=True):
+                each.grad = gradient if each.grad is None else each.grad.add_(gradient)
+            found += figures
         return found
 
     def _part(

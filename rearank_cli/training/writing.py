@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, write_text
 from rearank_cli.log import counted, warn
+from rearank_cli.training.augment import LOW_INITIAL
 from rearank_cli.training.examples import Example
 from rearank_cli.training.tally import Tally
 
@@ -47,5 +48,6 @@ def _some(examples: Iterator[Example], tally: Tally) -> Iterator[Example]:
         why = ", ".join(f"{count} {name}" for name, count in tally.dropped.most_common())
         raise RearankError(
             f"expected lists fit for training, found none ({why or 'no judged query'})",
-            hint="is the run of the judged collection? `min_initial=0` keeps more",
+            hint="is the run of the judged collection?"
+            + (" `min_initial=0` keeps more" if tally.dropped[LOW_INITIAL] else ""),
         )
