@@ -14,6 +14,7 @@ from test_openai import PROMPT, URL, Server, failed, no_pauses, said
 
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.openai import OpenAIEngine
+from rearank_cli.engines.pieces import fields
 from rearank_cli.errors import EngineError, PromptTooLong
 from rearank_cli.records import Completion, Request, Sampling
 
@@ -115,7 +116,19 @@ def test_what_is_enough_ends_there_and_the_connection_with_it() -> None:
     assert found == Completion("[2] > [1]", "", "enough", 0, 9)
     assert server.streams[0].sent < len(server.streams[0].data) / 10
     assert server.bodies[0]["stream"] is True
-    assert server.bodies[0]["stream_options"] == {"include_usage": True}
+    told = {"include_usage": True, "continuous_usage_stats": True}
+    assert server.bodies[0]["stream_options"] == told
+    assert fields("https://api.openai.com/v1", {"model"}) == {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_tokens_that_are_told_meanwhile_are_those_of_what_was_ended() -> None:
+    usage = {"prompt_tokens": 900, "completion_tokens": 5}
+    pieces = [event({"content": text}, usage=usage) for text in ("[2] >", " [1]", " > [3]")]
+    found, _ = hear(Streams("".join(pieces), size=1000), enough=9)
+    assert found == Completion("[2] > [1]", "", "enough", 900, 5)
 
 
 def test_a_server_that_sends_no_pieces_is_taken_as_it_is() -> None:

@@ -12,11 +12,13 @@ from scripted import ScriptedEngine, ids, shown
 from streamed import StreamedEngine, cut_by
 from test_ahead import plan, rerank, work
 
-from rearank_cli.engines.cached import CachedEngine
+from rearank_cli.engines.base import EngineSettings, Model
+from rearank_cli.engines.cached import CachedEngine, request_key
+from rearank_cli.engines.dry import DryEngine
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import RearankError
 from rearank_cli.methods import make_method
-from rearank_cli.records import Prompt
+from rearank_cli.records import Completion, Message, Prompt, Request, Sampling
 from rearank_cli.report.totals import asides
 from rearank_cli.reranking.chain import Reranked
 from rearank_cli.reranking.driver import Driver
@@ -151,3 +153,23 @@ def test_what_was_not_read_and_what_was_taken_back_is_told() -> None:
     summary.taken_back = 2
     assert "2 begun early and taken back" in summary.sentence(1)
     assert summary.counts()["taken_back"] == 2
+
+
+def test_a_dry_run_knows_what_is_kept(tmp_path: Path) -> None:
+    settings = EngineSettings(Model("m"))
+    prompt, drawn = (Message("user", "hello"),), Sampling(9)
+    store = Store(tmp_path / "store")
+    for ranks, text in ((0, "[2] > [1]"), (3, "[2] > [1] > [3]")):
+        request = Request(prompt, Sampling(9 + ranks), ranks=ranks)
+        store.put(request_key(settings.identity(), request), "m", Completion(text, "", "stop"))
+    dry = DryEngine(settings, store)
+    # The whole is an answer to any ranks; what was ended is one to its own number.
+    asked = [
+        Request(prompt, drawn),
+        Request(prompt, drawn, ranks=2),
+        Request(prompt, Sampling(12), ranks=3),
+        Request(prompt, Sampling(12), ranks=2),
+    ]
+    found = [asyncio.run(dry.complete(request)).cached for request in asked]
+    assert found == [True, True, True, False]
+    store.close()

@@ -73,7 +73,10 @@ class DryEngine:
     def _known(self, request: Request) -> Completion | None:
         if self._store is None:
             return None
-        known = self._store.get(request_key(self._identity, request))
+        whole = request.whole()
+        known = self._store.get(request_key(self._identity, whole))
         if known is None and self._legacy is not None:
-            known = self._store.get(legacy_key(self._legacy, request))
+            known = self._store.get(legacy_key(self._legacy, whole))
+        if known is None and request.ranks:
+            known = self._store.get(request_key(self._identity, request))
         return known

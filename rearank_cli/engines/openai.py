@@ -12,7 +12,7 @@ import httpx
 from rearank_cli.engines.base import WRITING, Ability, EngineSettings, Heard
 from rearank_cli.engines.dialects import Dialect, is_openai
 from rearank_cli.engines.persistence import Persistence, connections, said
-from rearank_cli.engines.pieces import FIELDS, Unstreamed, told
+from rearank_cli.engines.pieces import Unstreamed, fields, told
 from rearank_cli.engines.replies import Retry, completion
 from rearank_cli.engines.served import Served, models_listed
 from rearank_cli.engines.server_scores import path
@@ -58,8 +58,6 @@ class OpenAIEngine:
         self._client: httpx.AsyncClient | None = None
         self._context = 0
         self._whole: set[str] = set()  # servers that send no pieces
-        fixed = settings.server_args
-        self._pieces = {name: value for name, value in FIELDS.items() if name not in fixed}
         self.capacity = PER_SERVER * len(urls)
         # OpenAI's own API has no log-probabilities of what it is given, begins every answer itself,
         # and knows no regular expressions.
@@ -121,10 +119,11 @@ class OpenAIEngine:
         assert self._client is not None, "open comes before complete"
         body = self._dialect.body(server.url, request)
         try:
-            if heard is not None and "stream" in self._pieces and server.url not in self._whole:
+            fixed = self._settings.server_args
+            if heard is not None and "stream" not in fixed and server.url not in self._whole:
                 try:
                     async with asyncio.timeout(self._timeout):
-                        asked = {**self._pieces, **body}
+                        asked = {**fields(server.url, fixed), **body}
                         return await told(self._client, server.url, asked, request, heard)
                 except Unstreamed:
                     self._whole.add(server.url)

@@ -34,12 +34,12 @@ class EngineOptions(TypedDict, total=False):
     `ray` is the address of a Ray cluster, or `auto`; with any of them the model is not run in this
     process. A cluster runs as many `replicas` (a number, or `max`, the default) on
     `gpus_per_replica` GPUs each. `timeout` and `deadline` are seconds for one request and for one
-    ask with all its tries. `adapter` is the folder of a LoRA adapter; `none` leaves out the one that
-    comes with a recipe. `engine_args` are vLLM's own arguments, such as `dtype` or `max_model_len`;
-    `server_args` are fields of every request to a server, and None leaves a field out. `cache` says
-    whether finished answers are kept and used again. `log` takes the messages of the engine's
-    libraries, which otherwise go to this process's stdout and stderr; `tell` hears what a starting
-    engine is doing.
+    ask with all its tries. `adapter` is the folder of a LoRA adapter; `none` leaves out the one
+    that comes with a recipe. `engine_args` are vLLM's own arguments, such as `dtype` or
+    `max_model_len`; `server_args` are fields of every request to a server, and None leaves a field
+    out. `cache` says whether finished answers are kept and used again. `log` takes the messages of
+    the engine's libraries, which otherwise go to this process's stdout and stderr; `tell` hears
+    what a starting engine is doing.
     """
 
     engine_name: str

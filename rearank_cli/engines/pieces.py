@@ -1,19 +1,32 @@
 """Answers that a server sends piece by piece, as server-sent events of OpenAI's dialect."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from rearank_cli.engines.base import ENOUGH, Heard
+from rearank_cli.engines.dialects import is_openai
 from rearank_cli.engines.replies import Retry, completion
 from rearank_cli.engines.server_scores import path
 from rearank_cli.records import Completion, Request
 
-FIELDS: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 _REFUSED = {400, 404, 405, 422, 501}
+
+
+def fields(url: str, said: Collection[str]) -> dict[str, Any]:
+    """Return the fields that ask a server for pieces, but for those that the user has `said`.
+
+    vLLM and SGLang tell with every piece how many tokens there are; OpenAI's own API refuses to be
+    asked for that.
+    """
+    options = {"include_usage": True}
+    if not is_openai(url):
+        options["continuous_usage_stats"] = True
+    found = {"stream": True, "stream_options": options}
+    return {name: value for name, value in found.items() if name not in said}
 
 
 class Unstreamed(Exception):
@@ -50,9 +63,10 @@ class _Answer:
 
     @property
     def so_far(self) -> Completion:
-        """The answer as far as it is written; a piece counts as a token."""
+        """The answer as far as it is written; where no tokens are told, a piece counts as one."""
         prompt = int(self.usage.get("prompt_tokens") or 0)
-        return Completion(self.text, self.reasoning, ENOUGH, prompt, self.pieces)
+        tokens = int(self.usage.get("completion_tokens") or self.pieces)
+        return Completion(self.text, self.reasoning, ENOUGH, prompt, tokens)
 
     def reply(self) -> httpx.Response:
         """Return the reply that a request for the whole answer would have got."""

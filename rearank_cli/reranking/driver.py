@@ -371,6 +371,8 @@ class _Flight:
         if not self._driver.has_room:
             return
         tasks = task.chain.foresee(task, answer)
+        if not tasks:
+            return
         for each in tasks:
             each.fate = asyncio.get_running_loop().create_future()
         tickets = self._tickets(task.chain, tasks)

@@ -140,7 +140,7 @@ class Launcher(Generic[T]):
         self._slots = slots
         self._step = step
         self._queue: Queue[T] = Queue(slots)
-        self._early: set[Ticket[T]] = set()
+        self._early: dict[Ticket[T], None] = {}  # in the order of coming
         self._flying: dict[asyncio.Task[Iterable[Ticket[T]]], Ticket[T]] = {}
         self._withdrawn: set[Ticket[T]] = set()
         self._resting = 0
@@ -175,13 +175,13 @@ class Launcher(Generic[T]):
 
     def ahead(self, tickets: Iterable[Ticket[T]]) -> None:
         """Add tickets of work that may turn out not to be needed."""
-        self._early.update(tickets)
+        self._early.update(dict.fromkeys(tickets))
         self._launch()
 
     def confirm(self, ticket: Ticket[T]) -> None:
         """Take work that was begun early, or would have been, for work that is needed."""
         if ticket in self._early:
-            self._early.remove(ticket)
+            del self._early[ticket]
             self._queue.put(ticket)
         else:
             self._queue.went_ahead()
@@ -189,7 +189,7 @@ class Launcher(Generic[T]):
     def withdraw(self, ticket: Ticket[T]) -> bool:
         """Drop work that is not needed after all; return whether it had been begun."""
         if ticket in self._early:
-            self._early.remove(ticket)
+            del self._early[ticket]
             return False
         for flying, other in self._flying.items():
             if other is ticket:
@@ -214,7 +214,7 @@ class Launcher(Generic[T]):
                 ticket = self._queue.take()
             elif self._early:
                 ticket = max(self._early, key=lambda each: (each.left, -each.position))
-                self._early.remove(ticket)
+                del self._early[ticket]
             else:
                 return
             if ticket.opens is not None:
