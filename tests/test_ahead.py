@@ -383,3 +383,28 @@ def test_requests_of_a_server_begin_early_only_in_slots_that_nobody_needs(others
     results, engine = asyncio.run(main())
     assert told(results) == told(rerank(plain(engine), work(8), plan("rankgpt", window=4)))
     assert engine.peak == 2 - others
+
+
+class Broken(Noting):
+    """Breaks when it hears the first answer, or the first stage that follows from it."""
+
+    def answered(self, trace: AskTrace, expected: int) -> None:
+        raise OSError("no room for what was heard")
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_an_error_of_others_ends_the_work_although_something_was_begun_early(queries: int) -> None:
+    """What was begun early waits for a word that nobody gives any longer."""
+    engine = StreamedEngine(capacity=8)
+
+    async def main() -> None:
+        await asyncio.wait_for(results(), timeout=20)
+
+    async def results() -> None:
+        driver = Driver(engine, plan(window=10, stride=5), Broken())
+        async for _ in driver.run(work(40, queries)):
+            pass
+
+    with pytest.raises(OSError, match="no room for what was heard"):
+        asyncio.run(main())
+    assert engine.in_flight == 0

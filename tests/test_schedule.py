@@ -149,6 +149,33 @@ def test_work_begun_early_is_dropped_before_it_was_begun() -> None:
     assert asyncio.run(main()) == started == [0]
 
 
+def test_work_begun_early_that_is_needed_waits_as_any_other() -> None:
+    early = Ticket(1, 1, 1)
+
+    async def step(position: int) -> list[Ticket[int]]:
+        if position == 0:
+            launcher.ahead([early])  # the only slot is ours
+            launcher.confirm(early)
+        return []
+
+    async def main() -> list[int]:
+        return [task async for task in launcher.drive([Ticket(0, 1, 0)])]
+
+    launcher = Launcher[int](lambda: 1, step)
+    assert asyncio.run(main()) == [0, 1]
+
+
+def test_asks_that_went_ahead_are_left_no_longer() -> None:
+    """As below: 15 asks left make the longest chain begin."""
+    queue = Queue[int](lambda: 4)
+    for position in range(30):
+        queue.put(Ticket(position, 1, position, brings=1))
+    queue.put(Ticket(30, 3, 30, brings=3))
+    for _ in range(17):
+        queue.went_ahead()
+    assert [queue.take().position for _ in range(2)] == [0, 30]
+
+
 def test_a_stage_of_several_windows_runs_them_at_once() -> None:
     async def main() -> list[str]:
         events: list[str] = []

@@ -315,7 +315,18 @@ class _Flight:
         ]
 
     async def step(self, task: Task) -> list[Ticket[Task]]:
-        """Do one task; return the tickets of those that have become ready by it."""
+        """Do one task; return the tickets of those that have become ready by it.
+
+        Whatever goes wrong, no task of the chain is left that waits to hear whether it is needed.
+        """
+        try:
+            return await self._step(task)
+        except Exception:
+            task.chain.give_up()
+            self._take_back([early for early in self._early if early.chain is task.chain])
+            raise
+
+    async def _step(self, task: Task) -> list[Ticket[Task]]:
         chain, listener = task.chain, self._driver.listener
         position = self.positions[chain]
         if listener.abandoned(position):
@@ -324,12 +335,11 @@ class _Flight:
         try:
             said = await self._said(task)
         except EngineError:
-            self._take_back(chain.give_up())
             raise
         except RearankError as error:
-            self._take_back(chain.give_up())
             if not listener.failed(position, error):
                 raise
+            self._take_back(chain.give_up())
             return []
         moves = self._driver.done(task, said, self._expected)
         self._correct(chain, len(moves.ready) + len(moves.kept))
