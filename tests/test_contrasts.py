@@ -74,7 +74,15 @@ def test_pairs_need_no_judgements(tmp_path: Path) -> None:
     lines[1] = json.dumps({"query": "what makes the tides of the sea", "passage": TEXTS["own"]})
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("\n".join(lines) + "\n", "utf-8")
-    command = ["augment", pairs, "--pairs", "--objective", "likelihood", "--window", "2"]
+    command: list[str | Path] = [
+        "augment",
+        pairs,
+        "--pairs",
+        "--objective",
+        "likelihood",
+        "--window",
+        "2",
+    ]
     done = rearank(*command, cache=tmp_path)
     assert done.returncode == 0, done.stderr
     made = {line["query"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -91,7 +99,7 @@ def test_options_of_the_other_objective_are_refused(tmp_path: Path) -> None:
     beir_folder(tmp_path / "tiny")
     run = tmp_path / "run.trec"
     run.write_text("q1 Q0 d1 1 1 bm25\n", "utf-8")
-    plain = ["augment", run, "-d", tmp_path / "tiny"]
+    plain: list[str | Path] = ["augment", run, "-d", tmp_path / "tiny"]
     for words, found in (
         (["--objective", "likelihood", "--sft"], "--sft: does not go with --objective likelihood"),
         (["--objective", "better"], "expected one of order, likelihood, found better"),

@@ -32,7 +32,7 @@ class Trainer:
 
     def __init__(self, job: Job, model: Any, tokenizer: Any) -> None:
         """Prepare the first step."""
-        assert job.lists is not None, "there is something to learn from"
+        assert job.lists is not None and job.recipe is not None, "there is something to learn"
         self.step = 0
         self._job = job
         self._how = job.settings.likelihood

@@ -103,12 +103,13 @@ class Contrasts:
         if len(doc_ids) < self.how.size:
             tally.dropped[NO_HARD] += 1
             return
-        example = {
+        grades = tuple(judged.get(doc_id, 0) for doc_id in doc_ids)
+        example: dict[str, Any] = {
             "query_id": query_id,
             "query": each.query.text,
             "doc_ids": doc_ids,
             "passages": [self.show(self.texts[doc_id]) for doc_id in doc_ids],
-            "grades": [judged.get(doc_id, 0) for doc_id in doc_ids],
+            "grades": list(grades),
         }
         if self.teacher is not None:
             scores = [self.teacher.get((query_id, doc_id)) for doc_id in doc_ids]
@@ -116,7 +117,6 @@ class Contrasts:
                 tally.dropped[NO_SCORE] += 1
                 return
             example["teacher"] = scores
-        grades = tuple(example["grades"])
         tally.keep(Draw(each.query, tuple(doc_ids), grades, tuple(sorted(grades, reverse=True))))
         yield example
 
