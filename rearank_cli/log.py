@@ -22,6 +22,11 @@ def note(text: str) -> None:
     LOGGER.info("%s", text)
 
 
+def error(text: str) -> None:
+    """Say one line of what failed, which is heard even where nothing else is."""
+    LOGGER.error("%s", text)
+
+
 def warn(text: str) -> None:
     """Say one warning."""
     LOGGER.warning("%s", text)

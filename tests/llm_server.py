@@ -15,6 +15,7 @@ from scripted import by_number
 from rearank_cli.records import Message, Prompt
 
 Script = Callable[[Prompt], str]
+"""Answers a prompt, or raises `OverflowError` for one that does not fit the model."""
 
 
 class LlmServer(ThreadingHTTPServer):
@@ -86,7 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.away:
             self.close_connection = True
             return
-        text = self.server.script(prompt)
+        try:
+            text = self.server.script(prompt)
+        except OverflowError as error:
+            self.reply({"error": {"message": str(error), "code": "context_length_exceeded"}}, 400)
+            return
         if body.get("stream") and not self.told(text):
             return
         with self.server.lock:

@@ -25,12 +25,12 @@ def test_every_name_is_listed_with_its_parts_its_place_and_its_index(
     done = rearank("datasets", cache=tmp_path / "cache", env=home)
     listed = rows(done.stdout)
     assert done.returncode == 0
-    assert listed["demo"] == ["docs,queries,qrels", "yes", "", "", ""]
-    assert listed["vaswani"] == ["docs,queries,qrels", "yes", "", "", ""]
-    assert listed["bright/biology"][1:] == ["no", "bright-biology", "0.03 GB", "no"]
+    assert listed["demo"] == ["docs,queries,qrels", "yes", "", ""]
+    assert listed["vaswani"] == ["docs,queries,qrels", "yes", "", ""]
+    assert listed["bright/biology"][1:] == ["no", "bright-biology", "no (0.03 GB to fetch)"]
     name = "beir-v1.0.0-nfcorpus.flat"
-    assert listed["beir/nfcorpus/test"][1:] == ["no", name, "0.01 GB", "no"]
-    assert done.stdout.splitlines()[0].split("\t")[4:] == ["download", "index here"]
+    assert listed["beir/nfcorpus/test"][1:] == ["no", name, "no (0.01 GB to fetch)"]
+    assert done.stdout.splitlines()[0].split("\t")[3:] == ["prebuilt index", "index here"]
 
 
 def test_an_index_that_is_here_is_here(tmp_path: Path, home: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ def test_an_index_that_is_here_is_here(tmp_path: Path, home: dict[str, str]) -> 
     folder.mkdir(parents=True)
     (folder / "segments_1").touch()
     done = rearank("datasets", "bright/biology", cache=tmp_path / "cache", env=home)
-    assert rows(done.stdout)["bright/biology"][3:] == ["0.03 GB", "yes"]
+    assert rows(done.stdout)["bright/biology"][3:] == ["yes"]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,19 @@
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import environment
 from typer.main import get_command
 
 from rearank_cli.cli.app import app
 from rearank_cli.cli.eval import command
 from rearank_cli.collection import Collection
 from rearank_cli.errors import RearankError
+from rearank_cli.evaluation import tables
 
 QRELS = "q1 0 a 2\nq1 0 b 0\nq2 0 c 1\n"
 GOOD = "q1 Q0 a 1 9 t\nq1 Q0 b 2 8 t\nq2 Q0 x 1 9 t\nq2 Q0 c 2 8 t\n"
@@ -53,7 +56,7 @@ def test_tsv_when_piped_and_a_missing_query_counts_as_0(files: Path) -> None:
 
 def test_a_run_from_stdin_is_measured_with_ndcg_at_10(files: Path) -> None:
     done = rearank(files, "-", "--qrels", "qrels.txt", stdin=GOOD)
-    assert done.stdout == "run\tnDCG@10\nstdin\t0.8155\n"
+    assert done.stdout == "run\tnDCG@10\nt\t0.8155\n"  # called by its tag
 
 
 def test_wrong_measures_are_listed_together_with_near_names(files: Path) -> None:
@@ -169,3 +172,55 @@ def test_a_small_evaluation_imports_nothing_heavy(files: Path) -> None:
 def test_published_values(shared: Path, run: str, qrels: str, expected: str) -> None:
     done = rearank(shared, f"runs/{run}.trec", "--qrels", f"qrels/{qrels}.qrels")
     assert done.stdout.split()[-1] == expected
+
+
+def test_runs_can_be_named_and_pipes_are_called_by_their_tags(files: Path) -> None:
+    (files / "tagged.trec").write_text(re.sub(r"t$", "splade", GOOD, flags=re.MULTILINE))
+    program = f"{sys.executable} -m rearank_cli"
+    line = f"{program} eval <(cat tagged.trec) --qrels qrels.txt x=half.trec good.trec --baseline x"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=files, env=environment(files), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    names = [line.split("\t")[0] for line in done.stdout.splitlines()[1:]]
+    assert names == ["splade", "x", "good"]
+    twice = rearank(files, "x=half.trec", "x=good.trec", "--qrels", "qrels.txt")
+    assert "x=: expected the name of one run, found it for two" in twice.stderr
+
+
+def test_a_wide_table_comes_in_parts_that_keep_the_names(files: Path) -> None:
+    (files / "a-run-with-a-long-name.trec").write_text(GOOD)
+    cuts = (5, 10, 20, 100)
+    measures = [word for cut in cuts for word in ("-m", f"nDCG@{cut}", "-m", f"P@{cut}")]
+    given = ("a-run-with-a-long-name.trec", "--qrels", "qrels.txt", *measures, "-f", "table")
+    for columns in (80, 60):
+        done = subprocess.run(
+            [sys.executable, "-m", "rearank_cli", "eval", *given],
+            cwd=files,
+            env={**environment(files), "COLUMNS": str(columns)},
+            capture_output=True,
+            text=True,
+        )
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= columns
+        rows = [line for line in lines if "a-run-with-a-long-name " in line]
+        assert len(rows) == (2 if columns == 80 else 3), done.stdout
+        assert all(f"nDCG@{cut}" in done.stdout for cut in cuts)
+
+
+def test_tables_are_ascii_where_the_reader_has_no_lines(files: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rearank_cli", "eval", "half.trec", "--qrels", "qrels.txt"]
+        + ["-f", "table", "--baseline", "good.trec"],
+        cwd=files,
+        env={**environment(files), "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert done.returncode == 0
+    assert b"---" in done.stdout and b"diff" in done.stdout
+    done.stdout.decode("ascii")
+
+
+def test_long_queries_are_cut_in_tables_alone() -> None:
+    assert len(tables._short("question" * 40)) == tables.TEXT_CHARS
+    assert tables._short(" why? ") == "why?"

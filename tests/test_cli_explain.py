@@ -220,3 +220,12 @@ def test_the_words_that_a_passage_made_likely(tmp_path: Path) -> None:
         -2.0,
         -2.0,
     ]
+
+
+def test_no_line_breaks_inside_an_identifier(files: Path) -> None:
+    said = replace(LOWER, reasoning="x" * 92 + " [2] is better")
+    (files / TRACE).write_text("\n".join(['{"provenance": {}}', said.to_json()]) + "\n")
+    done = explain(files, "--query", "q1", "--window", "1")
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "x" * 92 in lines
+    assert f"[2 {LOWER.before[1]}] is better" in lines

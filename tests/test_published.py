@@ -119,7 +119,7 @@ def test_exclusions_are_dropped_before_the_cut(tmp_path: Path) -> None:
     with served(tmp_path / "files") as url:
         done = fetched(mirror, "--exclude", tmp_path / "exclude.tsv", "--hits", "1", url=url)
     assert [line.split()[2] for line in done.stdout.splitlines()] == ["d1", "d4"]
-    assert "1 excluded documents left out" in done.stderr
+    assert "1 excluded document left out" in done.stderr
 
 
 def test_a_documents_own_id_is_dropped_where_that_is_wanted() -> None:

@@ -72,19 +72,26 @@ def test_each_run_is_what_it_is_alone(tmp_path: Path) -> None:
 def test_a_run_that_fails_does_not_lose_the_others(tmp_path: Path) -> None:
     """One run has a document that is nowhere, another a query that fits no model."""
     collections(tmp_path)
-    with (tmp_path / "two" / "corpus.tsv").open("r+") as corpus:
+    with (tmp_path / "three" / "corpus.tsv").open("r+") as corpus:
         kept = corpus.readlines()[1:]
         corpus.seek(0)
         corpus.truncate()
         corpus.writelines(kept)
-    with serving() as server:
+
+    def script(prompt: Prompt) -> str:
+        if any("what is q4" in message.content for message in prompt):  # of the second run alone
+            raise OverflowError("the prompt has 9000 tokens, the model takes 8000")
+        return by_number(prompt)
+
+    with serving(script) as server:
         options = ("--base-url", server.url, "--model", "scripted")
         done = rearank(tmp_path, "rerank", *runs(), *options, "-o", "{stem}.rearank.trec")
     assert done.returncode == 1
-    assert "failed: two.bm25.trec: 5 documents (d000" in done.stderr
-    assert "error: 1 of 3 runs could not be reranked; the others are done" in done.stderr
-    assert (tmp_path / "one.rearank.trec").is_file() and (tmp_path / "three.rearank.trec").is_file()
-    assert not (tmp_path / "two.rearank.trec").exists()
+    assert "failed: three.bm25.trec: 2 documents (d000" in done.stderr
+    assert "failed: two.bm25.trec: query q4, ranks 6-25: the query does not fit" in done.stderr
+    assert "error: 2 of 3 runs could not be reranked; the others are done" in done.stderr
+    assert (tmp_path / "one.rearank.trec").is_file()
+    assert not list(tmp_path.glob("t*.rearank.trec"))
 
 
 def test_a_run_is_written_as_soon_as_it_is_complete(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from rearank_cli import __version__
 from rearank_cli.cli import cache, config, prompt, recipe
 from rearank_cli.cli.layers import default_map
 from rearank_cli.cli.standard import standing
-from rearank_cli.cli.talk import listening
+from rearank_cli.cli.talk import listening, quietable
 from rearank_cli.cli.usage import PROGRAM, UsageError, usage_error
 from rearank_cli.errors import EngineStartError, RearankError
-from rearank_cli.log import note
+from rearank_cli.log import error as complain
 
 VERBS = (
     "retrieve",
@@ -74,11 +74,12 @@ def root(
 
 for _verb in VERBS:
     _module = import_module(f"rearank_cli.cli.{_verb}")
-    app.command(_verb, epilog=_module.EXAMPLES)(_module.command)
-app.add_typer(cache.app, name="cache")
-app.add_typer(config.app, name="config")
-app.add_typer(recipe.app, name="recipe")
-app.add_typer(prompt.app, name="prompt", hidden=True)
+    app.command(_verb, epilog=_module.EXAMPLES)(quietable(_module.command))
+for _name, _group in (("cache", cache), ("config", config), ("recipe", recipe), ("prompt", prompt)):
+    for _each in _group.app.registered_commands:
+        if _each.callback:
+            _each.callback = quietable(_each.callback)
+    app.add_typer(_group.app, name=_name, hidden=_group is prompt)
 
 
 def main() -> None:
@@ -120,9 +121,9 @@ def _only_asks(args: Sequence[str]) -> bool:
 
 def _told(error: RearankError) -> int:
     """Tell an error and its hint, and return its exit code."""
-    note(f"error: {error.message}")
+    complain(f"error: {error.message}")
     if error.hint:
-        note(f"hint: {error.hint}")
+        complain(f"hint: {error.hint}")
     if isinstance(error, EngineStartError) and error.exit_code == 1:
-        note("hint: rearank doctor says what this machine, or a server, lacks")
+        complain("hint: rearank doctor says what this machine, or a server, lacks")
     return error.exit_code

@@ -13,7 +13,9 @@ from rearank_cli.progress import INTERVAL, STEPS, shown
 @contextmanager
 def draw(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many more units are done; see `progress.Draw`."""
-    if sys.stderr.isatty() and not machine.is_on():
+    if machine.is_quiet():
+        yield lambda count: None
+    elif sys.stderr.isatty() and not machine.is_on():
         with _bar(label, unit, total) as advance:
             yield advance
     elif unit == STEPS:
@@ -42,8 +44,11 @@ class _Lines:
                 return
             done = shown(self._done, self._unit)
             whole = f" of {shown(self._total, self._unit)}" if self._total else ""
-            speed = shown(int(self._done / (now - self._begun)), self._unit)
-            note(f"{self._label}: {done}{whole}, {speed} per second")
+            passed = now - self._begun
+            speed = shown(int(self._done / passed), self._unit)
+            left = passed * (self._total - self._done) / self._done if self._total else 0
+            about = f", about {left:.0f} s left" if left > 0 else ""
+            note(f"{self._label}: {done}{whole}, {speed} per second, {passed:.0f} s{about}")
 
 
 @contextmanager

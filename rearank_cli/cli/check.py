@@ -81,7 +81,7 @@ def command(
     from rearank_cli.evaluation.expected import expectations, select
     from rearank_cli.evaluation.given import judgements_of
     from rearank_cli.evaluation.inquiry import Inquiry
-    from rearank_cli.evaluation.labels import label_sources
+    from rearank_cli.evaluation.labels import runs_by_label
     from rearank_cli.evaluation.measures import parse_measures
 
     check_writable(output)
@@ -96,7 +96,7 @@ def command(
     outcomes = []
     for group, expected in asked:
         request = Inquiry(
-            label_sources(group.runs),
+            runs_by_label(group.runs, group.names)[0],
             parse_measures(each.measure for each in expected),
             judged_queries_only=judged_queries_only,
         )

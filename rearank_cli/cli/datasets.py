@@ -1,11 +1,11 @@
 """`rearank datasets`: which collections have a name, and what of them is on this machine."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rearank_cli.cli.drawing import put
 from rearank_cli.errors import RearankError
 
 EXAMPLES = """\b
@@ -17,7 +17,7 @@ Examples:
   rearank datasets runs 'reasonir-gpt4.*'
 """
 RUNS = "runs"
-HEADS = ("name", "parts", "documents here", "prebuilt index", "download", "index here")
+HEADS = ("name", "parts", "documents here", "prebuilt index", "index here")
 
 
 def command(
@@ -42,7 +42,7 @@ def command(
     if among != "*":
         raise RearankError(f"rearank datasets: expected no further arguments, found {among}")
     if Path(pattern).is_dir():
-        _show(HEADS, [_described(pattern)])
+        put(HEADS, [_described(pattern)])
         return
     from rearank_cli.collection.listing import known_datasets
     from rearank_cli.lucene.prebuilt import catalogue, local
@@ -51,16 +51,17 @@ def command(
     rows: list[tuple[str, ...]] = []
     for dataset in known_datasets(pattern):
         entry = prebuilt.get(dataset.prebuilt or "")
-        size = f"{entry.size / 1e9:.2f} GB" if entry else ""
-        here = "" if entry is None else "yes" if local(entry) else "no"
-        index = (dataset.prebuilt or "", size, here)
+        here = ""
+        if entry:
+            here = "yes" if local(entry) else f"no ({entry.size / 1e9:.2f} GB to fetch)"
+        index = (dataset.prebuilt or "", here)
         rows.append((dataset.name, dataset.parts, dataset.local, *index))
     if not rows:
         raise RearankError(
             f"expected a name that matches {pattern!r}, found none among the known collections",
             hint="rearank datasets lists them all",
         )
-    _show(HEADS, rows)
+    put(HEADS, rows)
 
 
 def _described(folder: str) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def _described(folder: str) -> tuple[str, ...]:
     found = open_collection(folder)
     parts = {"docs": found.docs, "queries": found.read_queries, "qrels": found.read_qrels}
     here = "yes" if found.docs else "-"
-    return (folder, ",".join(name for name, part in parts.items() if part), here, "", "", "")
+    return (folder, ",".join(name for name, part in parts.items() if part), here, "", "")
 
 
 def _runs(pattern: str) -> None:
@@ -82,18 +83,4 @@ def _runs(pattern: str) -> None:
             f"expected a name that matches {pattern!r}, found none among the published runs",
             hint="rearank datasets runs lists them all",
         )
-    _show(heads, rows)
-
-
-def _show(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    if not sys.stdout.isatty():
-        for row in (heads, *rows):
-            typer.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*heads, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    put(heads, rows)

@@ -51,7 +51,7 @@ def command(
         typer.Argument(
             metavar="RUN...",
             help="Runs in TREC format, plain or packed (- is stdin), and what judges them where "
-            "they do not know their collection.",
+            "they do not know their collection. NAME=FILE names one.",
         ),
     ],
     dataset: Dataset = None,
@@ -120,23 +120,24 @@ def command(
     from rearank_cli.evaluation.evaluate import inquire
     from rearank_cli.evaluation.given import judgements_of
     from rearank_cli.evaluation.inquiry import Inquiry
-    from rearank_cli.evaluation.labels import label_sources
+    from rearank_cli.evaluation.labels import runs_by_label
     from rearank_cli.evaluation.measures import DEFAULT, parse_measures
     from rearank_cli.evaluation.writing import write_report, write_several
 
     check_writable(output)
     words = sorted_out(runs, dataset, qrels)
+    baseline = words.file_of(baseline)
     groups = grouped(context, words, baseline)
     _check(words.runs, words.qrels, baseline, diff)
     style = Style(format or default_format(output, per_query), digits, per_query)
 
     def report_of(group: "Group", base: str | None) -> "tuple[Report, Inquiry, Judgements]":
         given = [base] if base and base not in group.runs else []
-        sources = label_sources([*given, *group.runs])
+        sources, labels = runs_by_label([*given, *group.runs], group.names)
         request = Inquiry(
             sources,
             parse_measures(measure or [DEFAULT]),
-            next((label for label, source in sources.items() if source == base), None),
+            labels.get(base or ""),
             judged_queries_only,
             drop_unjudged,
             ties,
@@ -176,7 +177,9 @@ def _column(
 
     base = None if baseline is None else baseline_in(group, baseline)
     report, _, _ = report_of(group, base)
-    return Column(column_name(group), report, rows_of(group))
+    rows = rows_of(group)
+    systems = {item.label: rows.get(item.label, item.label) for item in report.evaluations}
+    return Column(column_name(group), report, systems)
 
 
 def _check(runs: list[str], qrels: str | None, baseline: str | None, diff: bool) -> None:

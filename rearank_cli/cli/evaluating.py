@@ -1,7 +1,7 @@
 """Which judgements a run is measured by: those that were named, else those of its collection."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rearank_cli.cli import origins
 from rearank_cli.cli.names import collection_label
 from rearank_cli.errors import RearankError
 from rearank_cli.evaluation.labels import label_sources
-from rearank_cli.formats.files import STDIO, read_lines
+from rearank_cli.formats.files import STDIO, label_and_name, read_lines
 from rearank_cli.formats.packed import plain_name
 
 
@@ -20,6 +20,7 @@ class Group:
     """Runs of one collection: `dataset` is its name or folder, `qrels` a file of judgements.
 
     `label` stands for it in file names; `short` is what somebody said that it is called.
+    `names` are the labels that were given to runs.
     """
 
     label: str
@@ -27,6 +28,7 @@ class Group:
     qrels: str | None
     runs: list[str] = field(default_factory=list)
     short: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -37,21 +39,41 @@ class Group:
 
 @dataclass(frozen=True)
 class Words:
-    """What the arguments turn out to be."""
+    """What the arguments turn out to be; `names` are the labels that runs were given."""
 
     runs: list[str]
     dataset: str | None
     qrels: str | None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def file_of(self, word: str | None) -> str | None:
+        """Return the file of a run that is named by a label, by `label=FILE`, or as a file."""
+        known = (run for run, name in self.names.items() if name == word)
+        return word and next(known, label_and_name(word)[1])
+
+
+def runs_in(words: Sequence[str]) -> Words:
+    """Return runs that may be named, as `label=FILE`; there is nothing else among these words."""
+    found = [label_and_name(word) for word in words]
+    names = {file: label for label, file in found if label is not None}
+    return Words([file for _, file in found], None, None, names)
 
 
 def sorted_out(words: Sequence[str], dataset: str | None, qrels: str | None) -> Words:
     """Tell runs, judgements and a collection's name among the arguments apart.
 
     A file of judgements has four columns, or three with tabs, in either order of the arguments; a
-    name is what is no file behind a run. Raises `RearankError` for two of a kind.
+    name is what is no file behind a run; `label=FILE` is a run. Raises `RearankError` for two of a
+    kind.
     """
     runs: list[str] = []
-    for word in words:
+    names: dict[str, str] = {}
+    for typed in words:
+        label, word = label_and_name(typed)
+        if label is not None:
+            names[word] = label
+            runs.append(word)
+            continue
         if word != STDIO and Path(word).is_file():
             if _are_judgements(word) and len(words) > 1:
                 if qrels is not None:
@@ -64,11 +86,13 @@ def sorted_out(words: Sequence[str], dataset: str | None, qrels: str | None) -> 
         runs.append(word)
     if not runs:
         raise RearankError("expected a run, found judgements only", hint="rearank eval RUN QRELS")
-    return Words(runs, dataset, qrels)
+    return Words(runs, dataset, qrels, names)
 
 
 def _is_run_name(word: str) -> bool:
-    return plain_name(word).endswith((".trec", ".run", ".txt"))
+    """Tell whether a word that is no regular file is a run: a pipe, or by its ending."""
+    pipe = Path(word).exists() and not Path(word).is_dir()
+    return pipe or plain_name(word).endswith((".trec", ".run", ".txt"))
 
 
 def _are_judgements(path: str) -> bool:
@@ -84,7 +108,8 @@ def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[
     """Return the runs by the collection that judges them, in the order of the runs."""
     named = words.qrels is not None or origins.typed(context, "dataset")
     if named or words.dataset != context.params.get("dataset"):
-        return [Group(words.dataset or "", words.dataset, words.qrels, list(words.runs))]
+        runs = list(words.runs)
+        return [Group(words.dataset or "", words.dataset, words.qrels, runs, names=words.names)]
     groups: dict[tuple[str | None, str | None], Group] = {}
     files = [*words.runs, *([baseline] if baseline and Path(baseline).is_file() else [])]
     for run in dict.fromkeys(files):
@@ -95,7 +120,7 @@ def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[
                 hint="name a collection with -d, for example -d demo, or a file with --qrels",
             )
         place = (source.dataset, source.qrels)
-        fresh = Group(collection_label(source.label), *place, short=source.short)
+        fresh = Group(collection_label(source.label), *place, short=source.short, names=words.names)
         group = groups.setdefault(place, fresh)
         if run in words.runs:
             group.runs.append(run)
@@ -104,13 +129,15 @@ def grouped(context: typer.Context, words: Words, baseline: str | None) -> list[
 
 def system(run: str, group: Group) -> str:
     """Return which row a run belongs to: its name without what names the collection."""
+    if run in group.names:
+        return group.names[run]
     name = re.sub(r"\.(trec|run|txt)$", "", plain_name(Path(run).name))
     return name.partition(".")[2] or name
 
 
 def rows_of(group: Group) -> dict[str, str]:
     """Return the row of each run by its label: the label itself where two rows would be one."""
-    labels = label_sources(group.runs)
+    labels = label_sources(group.runs, group.names)
     rows = {label: system(run, group) for label, run in labels.items()}
     return rows if len(set(rows.values())) == len(rows) else {label: label for label in rows}
 

@@ -1,6 +1,7 @@
 """From the runs that were named to what is reranked, and where it goes."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Any
 import typer
 
 from rearank_cli.cli import origins
-from rearank_cli.cli.names import check_distinct, fields_of, filled, is_pattern, pattern_for
+from rearank_cli.cli.names import (
+    check_distinct,
+    fields_of,
+    filled,
+    is_pattern,
+    named_outputs,
+    pattern_for,
+)
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, display_name
 from rearank_cli.formats.origin import Command, Input, Source, describe
@@ -152,7 +160,7 @@ class _Maker:
         output = self._pattern
         if is_pattern(output):
             output = filled(output, fields_of(file, run.tag, known.label))
-        files = RunFiles(output, wanted.trace, wanted.tag or reranker.tag)
+        files = RunFiles(output, wanted.trace, wanted.tag or _tag(output, reranker))
         about = _About(self._command, known, Input(file, run.tag), reranker, work)
         return Job(files, work, about, display_name(file), wanted.meta)
 
@@ -162,6 +170,12 @@ class _Maker:
             texts = origins.opened(source, file)
             self._open = (source, texts, origins.digested(source, texts))
         return self._open[1], self._open[2]
+
+
+def _tag(output: str, reranker: Reranker) -> str:
+    """Return the tag of a run that nobody named: what its file is called, else how it was made."""
+    made = f"{Path(reranker.settings.recipe.name).stem}-{reranker.tag}"
+    return re.sub(r"\s+", "-", named_outputs([output]) or made)
 
 
 @dataclass(frozen=True)

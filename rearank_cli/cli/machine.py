@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 _on = False
+_quiet = False
 
 
 class Progress(StrEnum):
@@ -31,7 +32,20 @@ def is_on() -> bool:
     return _on
 
 
+def hush(wanted: bool = True) -> None:
+    """Say nothing but errors from now on."""
+    global _quiet
+    _quiet = wanted
+
+
+def is_quiet() -> bool:
+    """Tell whether nothing but errors is to be said."""
+    return _quiet
+
+
 def tell(event: str, **fields: Any) -> None:
     """Write one line."""
+    if _quiet and fields.get("level") != "error":
+        return
     sys.stderr.write(json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n")
     sys.stderr.flush()

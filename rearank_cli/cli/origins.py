@@ -21,7 +21,7 @@ NoMeta = Annotated[
         "--meta/--no-meta", help="Write the origin of the run beside it, as FILE.meta.yml."
     ),
 ]
-PLACES = {"name", "dataset", "corpus", "corpus_from", "queries", "qrels", "source", "runs"}
+PLACES = {"name", "dataset", "corpus", "corpus_from", "queries", "qrels", "source", "runs", "quiet"}
 """Parameters that an origin tells elsewhere, resolved."""
 
 

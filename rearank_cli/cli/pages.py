@@ -1,8 +1,8 @@
 """From named runs to pages: one of a collection, or one each of several and their index."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rearank_cli.cli.evaluating import Group, baseline_in, column_name, rows_of
@@ -12,8 +12,10 @@ from rearank_cli.cli.wording import spelled
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO, check_writable, write_text
 from rearank_cli.formats.origin import Source
+from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import read_run
 from rearank_cli.log import note
+from rearank_cli.records import Run
 from rearank_cli.report import evaluated as measuring
 from rearank_cli.report.build import build_page
 from rearank_cli.report.context import Context, gather
@@ -27,12 +29,16 @@ from rearank_cli.report.story import load_trace
 
 @dataclass(frozen=True)
 class Asked:
-    """What pages are to show: a trace, measures, asked queries only, at most so many queries."""
+    """What pages are to show: a trace, measures, asked queries only, at most so many queries.
+
+    `names` are the labels that were given to runs.
+    """
 
     trace: str | None
     measures: list[str] | None
     asked_only: bool
     limit: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def page_of(
@@ -44,9 +50,10 @@ def page_of(
     read, or does not belong together.
     """
     given = [baseline] if baseline and baseline not in runs else []
-    sources = measuring.label_sources([*given, *runs])
-    label = next((name for name, place in sources.items() if place == baseline), None)
-    material = _material(sources, label, source, asked)
+    found, labels = measuring.runs_by_label([*given, *runs], asked.names)
+    sources = {label: file for file, label in labels.items()}
+    whole = {label: run if isinstance(run, Run) else read_run(run) for label, run in found.items()}
+    material = _material(whole, labels.get(baseline or ""), source, asked)
     files = _files(sources, asked.trace, source, material.context)
     return build_page(material, asked.limit, files), material
 
@@ -71,12 +78,14 @@ def write_several(
             f"{run}: expected its collection, as other runs have one, found none",
             hint="name the one of all runs with -d, or leave this run out",
         )
-    judged = [_group(each) for each in known]
+    judged = [_group(each, asked.names) for each in known]
     names = [column_name(group) for group in judged]
     if len(set(names)) < len(names):
         names = [group.label for group in judged]
     path = Path(output)
-    places = [path.with_name(f"{path.stem}.{name}{path.suffix or '.html'}") for name in names]
+    plain = Path(plain_name(path.name))
+    ending = (plain.suffix or ".html") + path.name.removeprefix(plain.name)
+    places = [path.with_name(f"{plain.stem}.{name}{ending}") for name in names]
     for place in places:
         check_writable(str(place))
     parts = []
@@ -96,11 +105,12 @@ def write_several(
     note(f"report: {output}, the index of {len(parts)} collections")
 
 
-def _group(each: Sourced) -> Group:
+def _group(each: Sourced, names: Mapping[str, str]) -> Group:
     source = each.source
     assert source is not None  # noqa: S101  checked by the caller
     label = collection_label(source.label)
-    return Group(label, source.dataset, source.qrels, list(each.runs), source.short)
+    runs = list(each.runs)
+    return Group(label, source.dataset, source.qrels, runs, source.short, names)
 
 
 def _trace_beside(runs: Sequence[str], baseline: str | None) -> str | None:
@@ -110,11 +120,10 @@ def _trace_beside(runs: Sequence[str], baseline: str | None) -> str | None:
 
 
 def _material(
-    sources: dict[str, str], baseline: str | None, source: Source | None, asked: Asked
+    runs: dict[str, Run], baseline: str | None, source: Source | None, asked: Asked
 ) -> Material:
     collection = opened(source) if source else None
     loaded = load_trace(asked.trace) if asked.trace else None
-    runs = {label: read_run(place) for label, place in sources.items()}
     rankings = [ranking for run in runs.values() for ranking in run.rankings.values()]
     rankings += [story.new for story in loaded.stories.values()] if loaded else []
     context = gather(collection, (doc for ranking in rankings for doc in ranking[:HITS]))

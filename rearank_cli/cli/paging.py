@@ -2,8 +2,21 @@
 
 import io
 import os
+import sys
 
 from rich.console import Console, RenderableType
+from rich.pager import SystemPager
+
+from rearank_cli.formats.plainer import carries, plainer
+from rearank_cli.report.reasoning import KEPT
+
+
+class _Pager(SystemPager):
+    """The user's pager, which gets lines that are broken already."""
+
+    def show(self, content: str) -> None:
+        """Show them, with the spaces that were kept from being broken at."""
+        super().show(content.replace(KEPT, " "))
 
 
 def page(content: RenderableType) -> None:
@@ -11,7 +24,7 @@ def page(content: RenderableType) -> None:
     less = os.environ.setdefault("LESS", "FRX")
     console = Console(highlight=False)
     # less shows colours only with R; other pagers are left to their own settings.
-    with console.pager(styles="r" in less.lower()):
+    with console.pager(_Pager(), styles="r" in less.lower()):
         console.print(content)
 
 
@@ -20,4 +33,6 @@ def plain(content: RenderableType, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(content)
-    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+    text = capture.get().replace(KEPT, " ")
+    text = text if carries(sys.stdout) else plainer(text)
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())

@@ -23,7 +23,10 @@ def command(
     context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Runs in TREC format, plain or packed; - is stdin."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs in TREC format, plain or packed; - is stdin. NAME=FILE names one.",
+        ),
     ],
     dataset: Dataset = None,
     corpus: Corpus = None,
@@ -67,6 +70,7 @@ def command(
     The file needs no network and opens from disk. Whatever it shows of passages, queries and
     reasoning is escaped, and its policy allows no script but its own.
     """
+    from rearank_cli.cli.evaluating import runs_in
     from rearank_cli.cli.pages import Asked, page_of, write_several
     from rearank_cli.formats.files import STDIO, check_writable, write_text
     from rearank_cli.log import note
@@ -78,13 +82,15 @@ def command(
     if STDIO in (trace, qrels):
         raise RearankError("expected files, found -", hint="a run alone can come from stdin")
     named = (dataset, corpus, queries, qrels)
-    asked = Asked(trace, measure, asked_queries_only, limit)
-    groups = origins.by_source(context, runs, named)
+    words = runs_in(runs)
+    asked = Asked(trace, measure, asked_queries_only, limit, words.names)
+    baseline = words.file_of(baseline)
+    groups = origins.by_source(context, words.runs, named)
     if len(groups) > 1:
         write_several(groups, baseline, asked, output)
         return
-    base = baseline or (runs[0] if len(runs) > 1 else None)
-    page, _ = page_of(runs, base, groups[0].source, asked)
+    base = baseline or (words.runs[0] if len(runs) > 1 else None)
+    page, _ = page_of(words.runs, base, groups[0].source, asked)
     html = render(page)
     with write_text(output) as handle:
         handle.write(html)

@@ -29,6 +29,7 @@ from rearank_cli.cli.options import (
 )
 from rearank_cli.cli.summing import check_beside, tell_summary
 from rearank_cli.errors import EngineError, RearankError
+from rearank_cli.log import error as complain
 from rearank_cli.log import note
 
 if TYPE_CHECKING:  # the library stays out of --help
@@ -291,7 +292,8 @@ def command(
         ),
     ] = None,
     tag: Annotated[
-        str | None, typer.Option(help="Name of the run.", show_default="the model's name")
+        str | None,
+        typer.Option(help="Name of the run.", show_default="the stem of -o, else recipe-model"),
     ] = None,
     dry: Annotated[
         bool,
@@ -496,16 +498,17 @@ def _several_failed(failed: "Sequence[tuple[str, RearankError]]", runs: int) -> 
     """Return one error that tells of all runs that could not be reranked."""
     for name, error in failed:
         place = "" if error.message.startswith(name) else f"{name}: "
-        note(f"failed: {place}{error.message}" + (f" ({error.hint})" if error.hint else ""))
+        complain(f"failed: {place}{error.message}" + (f" ({error.hint})" if error.hint else ""))
     return EngineError(f"{len(failed)} of {runs} runs could not be reranked; the others are done")
 
 
 def _dry_run(reranker: "Reranker", work: "Sequence[Candidates]") -> None:
     """Print what the work would take; nothing is asked or written."""
     from rearank_cli.cli import interrupt
+    from rearank_cli.cli.drawing import put_rows
     from rearank_cli.formats.files import STDIO, write_text
     from rearank_cli.reranking.counting import count
 
     counts = interrupt.run(count(reranker.dry_engine(), reranker.settings, work))
     with write_text(STDIO) as out:
-        out.writelines(f"{name}\t{value}\n" for name, value in counts)
+        put_rows(out, counts)

@@ -30,7 +30,7 @@ class Bar(Listener):
         """Show the bar, up to so many windows, as long as the block runs."""
         self.summary, self._total = Summary(), windows
         self._told = time.monotonic()
-        if not sys.stderr.isatty():
+        if machine.is_quiet() or not sys.stderr.isatty():
             yield
             return
         with _live_bar() as self._live:
@@ -124,6 +124,7 @@ def _live_bar() -> Any:
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TextColumn("windows{task.fields[rate]}"),
+        progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from rearank_cli.formats.cache import cache_dir
@@ -27,8 +28,9 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return str(known["sha256"])
     digest = _sha256(place)
     scratch = memo.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps({"file": seen, "sha256": digest}), encoding="utf-8")
-    scratch.replace(memo)
+    with suppress(OSError):  # a cache that is read-only or full costs time, nothing else
+        scratch.write_text(json.dumps({"file": seen, "sha256": digest}), encoding="utf-8")
+        scratch.replace(memo)
     return digest
 
 

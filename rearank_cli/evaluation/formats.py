@@ -1,13 +1,21 @@
 """How tables are written: for a terminal, for Markdown, for LaTeX, and as lines for programs."""
 
 import csv
+import io
 import math
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
 
 from rearank_cli.evaluation.inquiry import Report
 from rearank_cli.evaluation.tables import DIFF_HEADER, Table, diff_rows, number
+from rearank_cli.formats.plainer import carries, plainer
+
+if TYPE_CHECKING:  # rich only where a table is drawn
+    from rich.console import Console
+    from rich.table import Table as Drawing
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -26,34 +34,94 @@ _LATEX = {
 
 WIDE = ("run", "text")
 """Columns that may be folded when a terminal is narrow; a number that is cut is a wrong number."""
+NO_EDGE = 200
+"""Columns of a table in a file, unless COLUMNS says otherwise; rich takes 80."""
 
 
 def write_terminal(handle: TextIO, tables: Sequence[Table], notes: Sequence[str]) -> None:
-    """Draw tables for a terminal, as wide as it is."""
+    """Draw tables for a terminal, as wide as it is; COLUMNS says it for a pipe or a file.
+
+    A table that is wider comes in parts, each with the names of its rows. Where the reader's
+    encoding has no lines they are ASCII.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    columns = os.environ.get("COLUMNS", "")
+    width = None if handle.isatty() else int(columns) if columns.isdecimal() else NO_EDGE
+    ascii_only = not carries(handle)
+    drawn = io.StringIO() if ascii_only else handle
+    console = Console(file=drawn, highlight=False, width=width or None)
+    for table in tables:
+        for part in _fitting(_in_ascii(table) if ascii_only else table, console):
+            console.print(_drawing(part))
+    for note in notes:
+        console.print(Text(plainer(note) if ascii_only else note, style="dim"))
+    if isinstance(drawn, io.StringIO) and drawn is not handle:
+        handle.write(plainer(drawn.getvalue()))
+
+
+def _in_ascii(table: Table) -> Table:
+    """Return a table whose own signs are ASCII, before its columns are made wide enough."""
+    rows = tuple(tuple(map(plainer, cells)) for cells in table.rows)
+    return replace(
+        table, title=plainer(table.title), header=tuple(map(plainer, table.header)), rows=rows
+    )
+
+
+def _drawing(table: Table) -> "Drawing":
     from rich import box
-    from rich.console import Console, JustifyMethod
+    from rich.console import JustifyMethod
     from rich.table import Table as Drawing
     from rich.text import Text
 
-    width = None if handle.isatty() else 200  # a file has no edge; rich takes 80 for it
-    console = Console(file=handle, highlight=False, width=width)
-    for table in tables:
-        drawing = Drawing(
-            box=box.SIMPLE_HEAD, pad_edge=False, title=table.title or None, title_justify="left"
-        )
-        for index, name in enumerate(table.header):
-            side: JustifyMethod = "left" if index in table.left else "right"
-            drawing.add_column(Text(name), justify=side, overflow="fold", no_wrap=name not in WIDE)
-        for row, cells in enumerate(table.rows):
-            drawing.add_row(
-                *(
-                    Text(cell, style="bold" if (row, column) in table.bold else "")
-                    for column, cell in enumerate(cells)
-                )
+    drawing = Drawing(
+        box=box.SIMPLE_HEAD, pad_edge=False, title=table.title or None, title_justify="left"
+    )
+    for index, name in enumerate(table.header):
+        side: JustifyMethod = "left" if index in table.left else "right"
+        drawing.add_column(Text(name), justify=side, overflow="fold", no_wrap=name not in WIDE)
+    for row, cells in enumerate(table.rows):
+        drawing.add_row(
+            *(
+                Text(cell, style="bold" if (row, column) in table.bold else "")
+                for column, cell in enumerate(cells)
             )
-        console.print(drawing)
-    for note in notes:
-        console.print(Text(note, style="dim"))
+        )
+    return drawing
+
+
+def _fitting(table: Table, console: "Console") -> Iterator[Table]:
+    """Yield a table, or parts of its columns that fit a console side by side with the names.
+
+    A text folds by itself, and a single column cannot be made narrower.
+    """
+    if "text" in table.header:
+        yield table
+        return
+    names = [column for column in sorted(table.left) if column < len(table.header)]
+    rest = [column for column in range(len(table.header)) if column not in names]
+    boundless = console.options.update(max_width=10 * NO_EDGE)  # or it is what there is room for
+    while rest:
+        taken = rest[:1]
+        for column in rest[1:]:
+            wider = _drawing(_part(table, [*names, *taken, column]))
+            if console.measure(wider, options=boundless).maximum > console.width:
+                break
+            taken.append(column)
+        yield _part(table, [*names, *taken])
+        rest = rest[len(taken) :]
+
+
+def _part(table: Table, columns: Sequence[int]) -> Table:
+    """Return some columns of a table as a table."""
+    return Table(
+        table.title,
+        tuple(table.header[column] for column in columns),
+        tuple(tuple(cells[column] for column in columns) for cells in table.rows),
+        frozenset((row, columns.index(column)) for row, column in table.bold if column in columns),
+        frozenset(columns.index(column) for column in table.left if column in columns),
+    )
 
 
 def write_markdown(handle: TextIO, tables: Sequence[Table], notes: Sequence[str]) -> None:

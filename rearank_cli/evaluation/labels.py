@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import STDIO
@@ -49,19 +50,44 @@ def _distinct(label: str, taken: Mapping[str, RunLike]) -> str:
     return free
 
 
-def label_sources(sources: Sequence[str]) -> dict[str, str]:
+def label_sources(
+    sources: Sequence[str], names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Return the files by a short, distinct label: the file's name without its endings.
 
-    Files that share a name are labelled by their path. Raises `RearankError` for one named twice.
+    `names` are labels that somebody gave to files. Files that share a name are labelled by their
+    path. Raises `RearankError` for one named twice, or a label for two.
     """
     for source in sources:
         if sources.count(source) > 1:
             raise RearankError(f"{source}: expected each run once, found it twice")
-    short = [_stem(source) for source in sources]
+    for name in names.values():
+        if list(names.values()).count(name) > 1:
+            raise RearankError(f"{name}=: expected the name of one run, found it for two")
+    short = [names.get(source) or _stem(source) for source in sources]
     return {
-        source if short.count(name) > 1 else name: source
+        source if short.count(name) > 1 and source not in names else name: source
         for source, name in zip(sources, short, strict=True)
     }
+
+
+def runs_by_label(
+    sources: Sequence[str], names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, RunLike], dict[str, str]]:
+    """Return the files by their labels, and the labels by file.
+
+    What comes from a pipe has a number for a name (/dev/fd/63). It is read at once, for that can
+    be done but once, and labelled by its tag.
+    """
+    found: dict[str, RunLike] = {}
+    labels: dict[str, str] = {}
+    for label, source in label_sources(sources, names).items():
+        run = None if os.path.isfile(source) else read_run_head(source)
+        tag = run.tag if run and source not in names else ""
+        own = _distinct(tag or label, found)
+        found[own] = run or source
+        labels[source] = own
+    return found, labels
 
 
 def _stem(source: str) -> str:

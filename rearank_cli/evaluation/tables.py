@@ -17,6 +17,7 @@ COLUMNS = (
     "correction; d: Cohen's d of the paired differences"
 )
 EXTREMES = 5
+TEXT_CHARS = 100
 DIFF_HEADER = ("run", "measure", "query", "baseline", "value", "difference", "text")
 
 DiffRow = tuple[str, str, str, float, float, float, str]
@@ -129,7 +130,7 @@ def diff_tables(report: Report, texts: Mapping[str, str], digits: int) -> list[T
     groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for run, measure, query_id, before, after, difference, text in diff_rows(report, texts):
         cells = (number(before, digits), number(after, digits), number(difference, digits, "+"))
-        row = (query_id, *cells, *([text] if texts else []))
+        row = (query_id, *cells, *([_short(text)] if texts else []))
         groups.setdefault((run, measure), []).append(row)
     base = report.baseline.label if report.baseline else ""
     return [
@@ -141,6 +142,12 @@ def diff_tables(report: Report, texts: Mapping[str, str], digits: int) -> list[T
         )
         for (run, measure), rows in groups.items()
     ]
+
+
+def _short(text: str) -> str:
+    """Return a query as a table shows it; lines for programs have all of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_CHARS else line[: TEXT_CHARS - 1].rstrip() + "…"
 
 
 def tables(report: Report, digits: int, diff: Mapping[str, str] | None = None) -> list[Table]:

@@ -30,11 +30,16 @@ def cache_dir(*parts: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RearankError(
-            f"{folder}: the cache folder cannot be created: {reason(error)}",
-            hint="set REARANK_CACHE_DIR to a folder that you may write to",
-        ) from error
+        raise _unusable(folder, "created", error) from error
     return folder
+
+
+def _unusable(folder: Path, what: str, error: OSError) -> RearankError:
+    """Return the error for a cache folder that is not ours to write to."""
+    return RearankError(
+        f"{folder}: the cache folder cannot be {what}: {reason(error)}",
+        hint="set REARANK_CACHE_DIR to a folder that you may write to",
+    )
 
 
 @contextmanager
@@ -44,7 +49,10 @@ def building(target: Path) -> Iterator[Path]:
     An interrupted build is therefore never taken for a finished one. When another process
     finishes the same target first, its result stands and ours is dropped.
     """
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise _unusable(target.parent, "written", error) from error
     try:
         yield scratch
         scratch.chmod(0o755)
@@ -64,7 +72,11 @@ def locked(target: Path) -> Iterator[None]:
     The lock is the operating system's and dies with its owner, so that scratch folders found
     under it belong to nobody.
     """
-    with (target.parent / f".{target.name}.lock").open("w") as lock:
+    try:
+        opened = (target.parent / f".{target.name}.lock").open("w")
+    except OSError as error:
+        raise _unusable(target.parent, "written", error) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

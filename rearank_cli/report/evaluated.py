@@ -8,7 +8,7 @@ from rearank_cli.evaluation import several
 from rearank_cli.evaluation.asked import Asked
 from rearank_cli.evaluation.evaluate import inquire
 from rearank_cli.evaluation.inquiry import Inquiry, Report
-from rearank_cli.evaluation.labels import label_sources
+from rearank_cli.evaluation.labels import runs_by_label
 from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.provenance import file_hash, judgements_hash
 from rearank_cli.evaluation.scoring import Scorer
@@ -22,10 +22,10 @@ __all__ = [
     "Table",
     "file_hash",
     "judgements_hash",
-    "label_sources",
     "measure_rankings",
     "measure_runs",
     "number",
+    "runs_by_label",
     "several_tables",
 ]
 

@@ -94,6 +94,12 @@ def mentions(text: str, shown: Sequence[str], doc_id: str) -> list[str]:
     ]
 
 
+KEPT = "\ue000"
+"""Stands for a space at which no line is to be broken, until lines are made.
+
+To the library that breaks lines every kind of space is one to break at."""
+
+
 def resolved(text: str, shown: Sequence[str]) -> str:
     """Return `text` with the doc id behind every identifier: `[3]` becomes `[3 doc-id]`."""
     return "".join(map(resolved_piece, pieces(text, shown)))

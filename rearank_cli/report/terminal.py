@@ -12,7 +12,14 @@ from rich.text import Text
 from rearank_cli.log import counted
 from rearank_cli.report.context import Context
 from rearank_cli.report.likely import is_singly, scores
-from rearank_cli.report.reasoning import Piece, one_line, pieces, resolved_piece, visible
+from rearank_cli.report.reasoning import (
+    KEPT,
+    Piece,
+    one_line,
+    pieces,
+    resolved_piece,
+    visible,
+)
 from rearank_cli.report.story import Step, Story, journey, ranks
 from rearank_cli.report.terminal_likely import likely_view, score_cell, words_view
 from rearank_cli.report.totals import asides, flaw_texts, is_flawed, scores_text
@@ -175,7 +182,10 @@ def _annotated(story: Story, context: Context, window: AskTrace, said: str) -> T
         if piece.doc_id is not None:
             style = _mention_style(context.is_relevant(story.query_id, piece.doc_id))
             piece = Piece(piece.text, one_line(piece.doc_id))
-        text.append(resolved_piece(piece), style=style)
+            shown = resolved_piece(piece).replace(" ", KEPT)
+        else:
+            shown = piece.text
+        text.append(shown, style=style)
     return text
 
 
