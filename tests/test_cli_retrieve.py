@@ -45,6 +45,8 @@ def test_the_run_goes_to_stdout_and_the_talk_to_stderr(pets: Path, cache: Path) 
         ["q2", "Q0", "d3", "2", "bm25"],
     ]
     assert done.stderr.splitlines()[-1].startswith("2 queries, 4 hits")
+    done = rearank("retrieve", pets, "-o", cache.parent / "pets.bm25.trec", cache=cache)
+    assert done.stderr.splitlines()[-1].startswith("pets.bm25: 2 queries, 4 hits")
 
 
 def test_a_second_time_the_index_is_there_and_the_run_the_same(pets: Path, tmp_path: Path) -> None:

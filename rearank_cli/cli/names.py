@@ -90,6 +90,12 @@ def trace_beside(run: str) -> str | None:
     return str(beside) if beside.is_file() else None
 
 
+def prefix_of(output: str) -> str:
+    """Return what a line about an output begins with: several commands may share a terminal."""
+    name = named_outputs([output])
+    return f"{name}: " if name else ""
+
+
 def named_outputs(outputs: Sequence[str]) -> str:
     """Return how lines name outputs: one by its file without `.trec`, several by their number."""
     if len(outputs) != 1:

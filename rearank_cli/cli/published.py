@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rearank_cli.cli.names import prefix_of
 from rearank_cli.formats.files import check_writable
 from rearank_cli.log import counted, note
 
@@ -48,7 +49,8 @@ def write_published(
     lines = sum(map(len, run.rankings.values()))
     if entry:
         note(f"{name}: {entry.description}; {entry.source}; licence: {entry.licence}")
-    note(f"{counted(len(run.rankings), 'query')}, {counted(lines, 'hit')}" + _excluded(dropped))
+    told = f"{counted(len(run.rankings), 'query')}, {counted(lines, 'hit')}" + _excluded(dropped)
+    note(prefix_of(output) + told)
     if not collection:
         note(f"ids were not checked; -d {made_for or 'NAME'} does so")
 

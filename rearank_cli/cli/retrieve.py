@@ -158,7 +158,7 @@ def command(
 
     The index is built on first use and kept in the cache folder.
     """
-    from rearank_cli.cli.names import check_distinct, fields_of, filled, pattern_for
+    from rearank_cli.cli.names import check_distinct, fields_of, filled, pattern_for, prefix_of
     from rearank_cli.collection.source import resolved
     from rearank_cli.formats.exclusions import merged, read_exclusions
     from rearank_cli.formats.origin import Input, Source, describe, write_run_and_origin
@@ -226,10 +226,9 @@ def command(
             write_run_and_origin(target, run, about)
             _tell_spaces(run)
             lines = sum(map(len, run.rankings.values()))
-            named = f"{target}: " if len(names) > 1 else ""
             seconds = time.monotonic() - begun
             told = f"{counted(len(topics), 'query')}, {counted(lines, 'hit')}"
-            note(f"{named}{told}, {seconds:.1f} s")
+            note(f"{prefix_of(target)}{told}, {seconds:.1f} s")
 
 
 def _tell_spaces(run: Run) -> None:
