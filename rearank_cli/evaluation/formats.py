@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, TextIO
 
 from rearank_cli.evaluation.inquiry import Report
@@ -99,7 +100,7 @@ def _fitting(table: Table, console: "Console") -> Iterator[Table]:
     if "text" in table.header:
         yield table
         return
-    names = [column for column in sorted(table.left) if column < len(table.header)]
+    names = list(takewhile(table.left.__contains__, range(len(table.header))))
     rest = [column for column in range(len(table.header)) if column not in names]
     boundless = console.options.update(max_width=10 * NO_EDGE)  # or it is what there is room for
     while rest:
