@@ -120,10 +120,10 @@ def test_the_cache_folder_is_beside_the_file_that_names_it(tmp_path: Path) -> No
     env = {"REARANK_CACHE_DIR": ""}
     done = run(tmp_path, "cache", "info", env=env)
     place = tmp_path / "config" / "rearank" / "kept"
-    assert done.stdout.startswith(str(place / "completions.sqlite"))
+    assert str(place / "completions.sqlite") in done.stdout
     assert shown(tmp_path, env=env)["cache-dir"][0] == str(place)
     done = run(tmp_path, "cache", "info")  # the tests' own REARANK_CACHE_DIR
-    assert done.stdout.startswith(str(tmp_path / "cache"))
+    assert str(tmp_path / "cache") in done.stdout
     assert shown(tmp_path)["cache-dir"][1] == "REARANK_CACHE_DIR"
 
 

@@ -89,7 +89,7 @@ def test_the_summary(reranked: Path) -> None:
     assert (found["run"], found["trace"], found["tag"]) == (
         "new.trec",
         "new.trace.jsonl",
-        "scripted",
+        "new",
     )
     assert list(found["flaws"]) == list(FLAW_NAMES)
     assert found["flaws"]["repeated"] == found["flaws"]["unknown"] == 6
