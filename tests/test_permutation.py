@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearank_cli.methods.answers.order import parse
-from rearank_cli.records import Flaws
+from rearank_cli.methods import Ask
+from rearank_cli.methods.answers import Form
+from rearank_cli.methods.answers.order import parse, read
+from rearank_cli.records import Completion, Flaws
 
 PERFECT = Flaws()
 
@@ -127,3 +129,13 @@ def test_a_well_formed_order_is_read_as_it_is(order: list[int]) -> None:
     found = parse(f"<think>…</think><answer>{answer}</answer>", 20)
     assert found.order == tuple(order)
     assert found.flaws == PERFECT
+
+
+def test_reasoning_is_kept_where_only_the_first_ranks_are_read() -> None:
+    ask = Ask(("a", "b", "c"), wanted=1)
+    within = read(Completion("<think>so</think>[2] > [1] > [3]"), ask, Form(thinks=True))
+    apart = read(Completion("[2] > [1] > [3]", "apart"), ask, Form(thinks=True))
+    assert [(each.reasoning, each.ranking, each.read) for each in (within, apart)] == [
+        ("so", ("b", "a", "c"), 1),
+        ("apart", ("b", "a", "c"), 1),
+    ]

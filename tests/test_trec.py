@@ -30,6 +30,22 @@ def test_a_run_is_ordered_by_score_and_equal_scores_by_rank(tmp_path: Path) -> N
     assert run.tag == "t"
 
 
+def test_lines_of_queries_may_stand_in_any_mixture(tmp_path: Path) -> None:
+    lines = ["q1 Q0 a 1 3 t", "q2 Q0 b 1 3 t", "q1 Q0 b 2 2 t", "q2 Q0 c 2 2 t", "q1 Q0 c 3 1 t"]
+    run = read_run(file(tmp_path, "\n".join(lines)))
+    assert run.rankings == {"q1": ("a", "b", "c"), "q2": ("b", "c")}
+    with pytest.raises(RearankError, match=":6: doc id a is there twice for query q1"):
+        read_run(file(tmp_path, "\n".join([*lines, "q1 Q0 a 4 0 t"])))
+
+
+def test_of_hits_below_a_depth_the_ids_are_kept(tmp_path: Path) -> None:
+    path = file(tmp_path, "q Q0 c 3 1 t\nq Q0 a 1 3 t\nq Q0 b 2 2 t\n")
+    run = read_run(path, depth=1)
+    assert (run.rankings, run.scores) == ({"q": ("a",)}, {"q": (3.0,)})
+    assert {query: list(rest) for query, rest in run.below.items()} == {"q": ["b", "c"]}
+    assert read_run(path, depth=3).below == {} == read_run(path).below
+
+
 def test_lines_are_read_from_both_ends(tmp_path: Path) -> None:
     run = read_run(
         file(tmp_path, "q1 Q0 dir/Memory Management_2.txt 1 2.0 t\r\nq1\tQ0\tb\t2\t1.0\tt\r\n")
