@@ -144,7 +144,7 @@ def test_an_answer_of_another_form_is_asked_for_again_under_a_grammar(
     first, second = engine.requests
     assert (first.grammar, first.sampling.max_tokens) == (None, 300)
     assert second.grammar and second.prefill == prefill
-    assert second.sampling.max_tokens == second.grammar.longest == 18
+    assert second.sampling.max_tokens == second.grammar.room == 19
     assert found.ranking == ("d01", "d02", "d00")
     assert found.traces[0].flaws.names() == ()
 
@@ -163,7 +163,7 @@ def test_without_reasoning_the_first_request_has_the_grammar() -> None:
     found = rerank(engine, load_recipe("choice").changed(force_format=True), top=1)
     (request,) = engine.requests
     assert request.grammar and request.grammar.regex == r"\[(1|2|3)\]"
-    assert request.sampling.max_tokens == 3
+    assert request.sampling.max_tokens == 4  # three characters, and the end
     assert found.ranking[0] == "d01"
 
 
