@@ -214,6 +214,11 @@ class Grammar(NamedTuple):
     regex: str
     longest: int
 
+    @property
+    def room(self) -> int:
+        """How many tokens any such answer fits, with the one that ends it."""
+        return self.longest + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

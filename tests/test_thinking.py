@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import ScriptedEngine, numbered, query
 
-from rearank_cli.engines.base import Ability
+from rearank_cli.engines.base import Ability, Heard
 from rearank_cli.engines.cached import CachedEngine
 from rearank_cli.engines.store import Store
 from rearank_cli.errors import EngineStartError, RearankError
@@ -144,7 +144,7 @@ def test_an_answer_of_another_form_is_asked_for_again_under_a_grammar(
     first, second = engine.requests
     assert (first.grammar, first.sampling.max_tokens) == (None, 300)
     assert second.grammar and second.prefill == prefill
-    assert second.sampling.max_tokens == second.grammar.longest == 18
+    assert second.sampling.max_tokens == second.grammar.room == 19
     assert found.ranking == ("d01", "d02", "d00")
     assert found.traces[0].flaws.names() == ()
 
@@ -163,7 +163,7 @@ def test_without_reasoning_the_first_request_has_the_grammar() -> None:
     found = rerank(engine, load_recipe("choice").changed(force_format=True), top=1)
     (request,) = engine.requests
     assert request.grammar and request.grammar.regex == r"\[(1|2|3)\]"
-    assert request.sampling.max_tokens == 3
+    assert request.sampling.max_tokens == 4  # three characters, and the end
     assert found.ranking[0] == "d01"
 
 
@@ -183,6 +183,35 @@ def test_both_requests_have_keys_of_their_own_in_the_cache(tmp_path: Path) -> No
     assert asked(recipe) == 0
     # Only the end of the thought differs; the thought itself is known.
     assert asked(replace(recipe, closing="\n</think>\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "ranks"),
+    [
+        ({}, [True], [1]),
+        # What goes on from a beginning is not heard: its first ranks may stand in that.
+        ({"max_thinking_tokens": 100}, [True, False], [1, 0]),
+        # Nor is what may be asked for again.
+        ({"force_format": True}, [False, False], [0, 0]),
+    ],
+)
+def test_an_answer_is_heard_only_where_it_is_the_answer(
+    said: dict[str, Any], heard: list[bool], ranks: list[int]
+) -> None:
+    class Speaker(Thinker):
+        async def stream(self, request: Request, heard: Heard) -> Completion:
+            spoken.append(True)
+            return await super().complete(request)
+
+        async def complete(self, request: Request) -> Completion:
+            spoken.append(False)
+            return await super().complete(request)
+
+    spoken: list[bool] = []
+    engine = Speaker(lambda each: Completion("[2]") if each.prefill else cut("<think>hm"))
+    rerank(engine, limited(**said), top=1)
+    assert spoken == heard
+    assert [each.ranks for each in engine.requests] == ranks
 
 
 @pytest.mark.parametrize("abilities", [("chat",), ("chat", "prefill"), ("chat", "grammar")])

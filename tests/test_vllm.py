@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 import httpx
 import pytest
@@ -230,15 +231,15 @@ def test_a_server_tells_the_log_probabilities_of_the_engine_inside(
     asked = {name: each for name, each in requests().items() if name != "chat"}
     ours = ask(TransformersEngine(EngineSettings(inside, engine_args=arguments)), asked)
     theirs = ask(OpenAIEngine(EngineSettings(Model("smol")), [vllm_serve]), asked)
-    near = 0.25 if native else 1e-3
-    for name, request in asked.items():
-        one, other = ours.found[name], theirs.found[name]
-        if request.continuation:
-            assert [token.text for token in one.tokens] == [token.text for token in other.tokens]
-            expected = [token.logprob for token in one.tokens]
-            assert [token.logprob for token in other.tokens] == pytest.approx(expected, abs=near)
-        shared = {word: one.choices[word] for word in other.choices}
-        assert dict(other.choices) == pytest.approx(shared, abs=near)
+    differences = []
+    for name, one in ours.found.items():
+        other = theirs.found[name]
+        assert [token.text for token in one.tokens] == [token.text for token in other.tokens]
+        pairs = zip(one.tokens, other.tokens, strict=True)
+        differences += [abs(a.logprob - b.logprob) for a, b in pairs]
+        differences += [abs(one.choices[word] - score) for word, score in other.choices.items()]
+    # They round in different places: benchmarks/README.md has what that makes in bfloat16.
+    assert mean(differences) < 0.1 if native else max(differences) < 1e-3
 
 
 def running(folder: Path) -> "tuple[subprocess.Popen[str], set[int]]":

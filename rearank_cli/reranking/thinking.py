@@ -36,7 +36,7 @@ async def complete(
         heard, request = None, request.whole()
     if not closing:
         if grammar:
-            request = replace(request, sampling=replace(sampling, max_tokens=grammar.longest))
+            request = replace(request, sampling=replace(sampling, max_tokens=grammar.room))
         return _whole(request, await ask(request, heard))
     budget = sampling.max_thinking_tokens or sampling.max_tokens
     drawn = replace(sampling, max_tokens=budget, max_thinking_tokens=0)
@@ -48,7 +48,7 @@ async def complete(
     if not wanted or found.finish_reason not in ANSWERED:
         return whole
     begun = _begun(text, closing, safe, keep=grammar is None)
-    left = grammar.longest if grammar else sampling.max_tokens - budget
+    left = grammar.room if grammar else sampling.max_tokens - budget
     drawn = replace(sampling, max_tokens=left, max_thinking_tokens=0)
     rest = await ask(replace(request.whole(), prefill=begun, sampling=drawn), None)
     return replace(
