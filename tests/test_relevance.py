@@ -192,6 +192,17 @@ def test_our_own_server_is_one_too(path: str) -> None:
     assert sorted(scores(found), reverse=True) == scores(found)
 
 
+def test_nobody_is_left_waiting_when_the_engine_is_closed() -> None:
+    async def main() -> list[Any]:
+        engine = RelevanceEngine(EngineSettings(Model(MODEL)), ["http://127.0.0.1:9/rerank"])
+        asking = [asyncio.create_task(engine.complete(each)) for each in about(3)]
+        await asyncio.sleep(0)
+        await engine.close()
+        return await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 60)
+
+    assert [type(each) for each in asyncio.run(main())] == [asyncio.CancelledError] * 3
+
+
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 10**4), min_size=1))
 def test_shares_are_whole_and_add_up(total: int, weights: list[int]) -> None:
     shares = shared_out(total, weights)

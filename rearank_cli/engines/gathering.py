@@ -51,14 +51,17 @@ class Gathering:
         return await job.answer
 
     async def _lead(self, query: str, together: list[_Job]) -> None:
-        """Wait until no more come, then ask."""
+        """Wait until no more come, then ask; nobody is left waiting, whatever happens."""
         seen = 0
-        while seen < len(together) < self._most:
-            seen = len(together)
-            await asyncio.sleep(COMPANY)
-        if self._open.get(query) is together:
-            del self._open[query]
-        await self._answer(together)
+        try:
+            while seen < len(together) < self._most:
+                seen = len(together)
+                await asyncio.sleep(COMPANY)
+            if self._open.get(query) is together:
+                del self._open[query]
+            await self._answer(together)
+        finally:
+            _let_go(together)
 
     async def _answer(self, jobs: Sequence[_Job]) -> None:
         jobs = [job for job in jobs if not job.answer.done()]  # a cancelled one is not asked
@@ -84,6 +87,13 @@ class Gathering:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for together in self._open.values():  # a task that had not begun has not let go of them
+            _let_go(together)
+
+
+def _let_go(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.answer.cancel()  # does nothing to one that is done
 
 
 def _fail(jobs: Sequence[_Job], error: Exception) -> None:
