@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +102,22 @@ def test_a_file_with_a_wrong_line_is_told_as_before(tmp_path: Path) -> None:
     for _ in range(3):
         with pytest.raises(RearankError, match="corpus.jsonl:2: expected a text under text"):
             found(path, "b")
+
+
+def test_two_that_make_it_at_once_leave_one_whole_index(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("".join(f'{{"_id": "d{n}", "text": "t{n}"}}\n' for n in range(3000)))
+    found(path, "d7")
+    script = "import sys; from rearank_cli.collection import offsets, files; offsets.LONG = 0; "
+    script += "print(sorted(files.CorpusFile(sys.argv[1]).lookup(['d7', 'd2999'])))"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    expected = f"{[Passage('d2999', 't2999'), Passage('d7', 't7')]}\n"
+    assert [each.communicate(timeout=120)[0] for each in both] == [expected] * 2
+    index = offsets.Offsets(path)
+    assert sorted(index.lookup({"d7", "d2999"}) or ()) == found(path, "d7", "d2999")
+    assert not list(index._place.parent.glob(".*"))

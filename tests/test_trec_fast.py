@@ -157,7 +157,7 @@ def test_ranks_that_contradict_scores_are_warned_of(
 ) -> None:
     path.write_text("q Q0 a 2 3 t\nq Q0 b 1 2 t\np Q0 a 1 3 t\n")
     assert read_run_head(path).rankings["q"] == ("a", "b")
-    warning = "contradicts the scores in 1 queries (first: q)"
+    warning = "contradicts the scores in 1 query (first: q)"
     assert warning in caplog.text
 
 

@@ -143,6 +143,7 @@ class Offsets:
             try:
                 with os.fdopen(descriptor, "wb") as out:
                     out.writelines(parts)
+                os.chmod(scratch, 0o644)  # a cache may be shared
                 os.replace(scratch, target)
             except BaseException:
                 os.unlink(scratch)
