@@ -271,14 +271,15 @@ def test_what_is_taken_back_is_not_kept(tmp_path: Path) -> None:
 
         return asyncio.run(main())
 
-    # The second answer is long: what was begun early is in the middle of its own by its end.
+    # The second answer is long: what was begun early is in the middle of its own by its end, or it
+    # has ended just before, while the store was busy, and then it is kept.
     engine = StreamedEngine(changing_its_mind, turns=lambda piece: 1 + 5 * (piece == "]"))
     first, kept, asked = run(engine)
-    assert kept == 3 < asked and engine.count("cancelled") == asked - 3
-    again, kept, asked = run(StreamedEngine(changing_its_mind))
+    assert 3 <= kept < asked and kept == asked - engine.count("cancelled")
+    again, kept_now, asked = run(StreamedEngine(changing_its_mind))
     assert [each.ranking for each in again] == [each.ranking for each in first]
     # All that is needed is there; an answer that is there is finished at once.
-    assert (kept, asked) == (3, 0)
+    assert (kept_now, asked) == (kept, 0)
 
 
 def failing_on(text: str, error: Callable[[], Exception]) -> Callable[[Prompt], str]:
