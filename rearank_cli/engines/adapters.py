@@ -2,7 +2,6 @@
 
 import json
 import struct
-from importlib.resources import files
 from pathlib import Path
 
 from rearank_cli.engines.base import Model
@@ -29,14 +28,6 @@ def resolve_adapter(folder: str, model: Model) -> tuple[Model, int]:
     base = Path(model.location)
     check_adapter(path, base if base.is_dir() else _with_names(model))
     return Model(folder, str(path.absolute()), revision(path)), adapter_rank(path)
-
-
-def packaged(name: str) -> Path:
-    """Return the folder of an adapter that comes with the program; raise for a name without one."""
-    folder = Path(str(files("rearank_cli").joinpath("models", name)))
-    if not folder.is_dir():
-        raise RearankError(f"expected an adapter of the package, found {name!r}")
-    return folder
 
 
 def _with_names(model: Model) -> Path:
