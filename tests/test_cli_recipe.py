@@ -104,4 +104,4 @@ def test_numbers_of_another_method_are_refused_with_those_that_are(folder: Path)
         done = rearank(folder, "rerank", "run.trec", *served(server.url), "--children", "3")
     assert done.returncode == 2
     assert "the method sliding has no children" in done.stderr
-    assert "it has window, stride, samples, shuffle" in done.stderr
+    assert "it has window, stride, top, samples, shuffle" in done.stderr

@@ -106,10 +106,10 @@ class _Lines:
 
 def _columns(source: Source) -> _Lines | None:
     """Return the columns of a long, plain run in which every check passed, else None."""
-    import pyarrow
-
     if not _is_long(source):
         return None
+    import pyarrow
+
     codes: dict[str, int] = {}
     queries: list[NDArray[np.int32]] = []
     ranks: list[NDArray[np.int64]] = []
