@@ -58,10 +58,12 @@ demo: $(VENV)/.installed  ## retrieve, rerank and evaluate the demo collection
 	$(BIN)/rearank rerank runs/demo.bm25.trec -d demo $(demo_options) -o runs/demo.rearank.trec
 	@echo "== evaluating both runs"
 	$(BIN)/rearank export qrels demo -o qrels/demo.qrels
-	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec qrels/demo.qrels
+	$(BIN)/rearank eval runs/demo.bm25.trec runs/demo.rearank.trec qrels/demo.qrels \
+	  --baseline runs/demo.bm25.trec
 	@echo "== writing a report to look at"
 	$(BIN)/rearank report runs/demo.bm25.trec runs/demo.rearank.trec -d demo \
 	  --baseline runs/demo.bm25.trec --trace runs/demo.rearank.trace.jsonl -o runs/demo.report.html
+	$(demo_reasoning)
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev  ## ruff and mypy
