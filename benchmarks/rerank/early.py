@@ -82,7 +82,7 @@ async def turn(engine: Forced, items: list[Candidates], way: str) -> Turn:
     """Rerank in one way."""
     recipe = load_recipe("rankgpt")
     settings = Settings(recipe, Sliding(), depth=HITS, passage_chars=PASSAGE_CHARS)
-    settings = replace(settings, **WAYS[way])  # type: ignore[arg-type]
+    settings = replace(settings, **WAYS[way])
     listener = TakenBack()
     begun = time.perf_counter()
     results = [each async for each in Driver(engine, settings, listener).run(items)]
