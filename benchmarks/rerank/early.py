@@ -82,7 +82,7 @@ async def turn(engine: Forced, items: list[Candidates], way: str) -> Turn:
     """Rerank in one way."""
     recipe = load_recipe("rankgpt")
     settings = Settings(recipe, Sliding(), depth=HITS, passage_chars=PASSAGE_CHARS)
-    settings = replace(settings, **WAYS[way])  # type: ignore[arg-type]
+    settings = replace(settings, **WAYS[way])
     listener = TakenBack()
     begun = time.perf_counter()
     results = [each async for each in Driver(engine, settings, listener).run(items)]
@@ -102,8 +102,12 @@ async def compare(queries: int, rounds: int) -> dict[str, list[Turn]]:
         await engine.open()
         for number in range(rounds + 1):
             for way in names[number % 3 :] + names[: number % 3]:
-                found[way].append(await turn(engine, work(queries), way))
-                print(f"round {number}, {way}: {found[way][-1].seconds:.1f} s", file=sys.stderr)
+                made = await turn(engine, work(queries), way)
+                found[way].append(made)
+                whole = "method" not in WAYS[way]  # an answer that is ended is another one
+                same = not whole or made.told == found["waiting"][0].told
+                note = "" if same else ", other answers"
+                print(f"round {number}, {way}: {made.seconds:.1f} s{note}", file=sys.stderr)
     finally:
         await engine.close()
     return {way: turns[1:] for way, turns in found.items()}

@@ -8,7 +8,9 @@ Qwen2.5: each digit, each bracket and each sign is one.
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.rerank import virtual
 from benchmarks.rerank.schedules import Outcome, driver, work
@@ -21,7 +23,11 @@ from rearank_cli.reranking.driver import Settings
 
 SIZES = (1, 4, 16, 43, 100, 200, 1000)
 RECIPES = {"answers": "rankgpt", "reasoning": "rearank"}
-WAYS = {"waiting": {"ahead": False}, "ahead": {}, "ahead, top 10": {"method": Sliding(top=10)}}
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "waiting": {"ahead": False},
+    "ahead": {},
+    "ahead, top 10": {"method": Sliding(top=10)},
+}
 _TOKEN = re.compile(r"</?\w+>| ?[\[>]|\d|\]| ?\w+", re.DOTALL)
 
 
@@ -69,7 +75,7 @@ class ToldEngine(SimulatedEngine):
 def outcome(kind: str, way: str, queries: int) -> Outcome:
     """Return how long a way takes for so many queries."""
     settings = Settings(load_recipe(RECIPES[kind]), Sliding())
-    settings = replace(settings, **WAYS[way])  # type: ignore[arg-type]
+    settings = replace(settings, **WAYS[way])
     return virtual.run(driver(ToldEngine(kind == "reasoning"), work(queries), settings))
 
 
