@@ -55,7 +55,7 @@ def test_a_cascade_in_one_pipe(tmp_path: Path) -> None:
     # tells tens apart and keeps the first stage's order, highest first, within them.
     below = [ten + one for ten in (20, 30, 40, 50) for one in range(9, -1, -1)]
     assert [int(row[2][1:]) for row in rows if row[0] == "q0"] == [*range(20), *below]
-    assert {row[5] for row in rows} == {"scripted"}
+    assert {row[5] for row in rows} == {"rearank-scripted"}
     assert shown(large.finished[0])[0] == "passage 009"
 
 

@@ -31,7 +31,7 @@ def test_the_run_goes_to_stdout_and_nothing_else_does(tmp_path: Path) -> None:
         done = rearank(tmp_path, "rerank", "run.trec", *served(server.url))
     assert done.returncode == 0
     assert [len(line.split()) for line in done.stdout.splitlines()] == [6] * 75
-    assert done.stdout.splitlines()[0] == "q0 Q0 d000 1 25 scripted"
+    assert done.stdout.splitlines()[0] == "q0 Q0 d000 1 25 rearank-scripted"
     for query in ("q0", "q1", "q2"):
         assert ranking(done.stdout, query)[:10] == EXPECTED_TOP
     assert "3 queries, 6 windows; windows with flaws: none; 600 tokens in, 60 out" in done.stderr

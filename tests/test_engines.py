@@ -32,7 +32,7 @@ def test_the_engine_is_one_of_a_table() -> None:
     assert Where([URL]).name == "openai"
     assert Where(engine="transformers").name == "transformers"
     with pytest.raises(
-        RearankError, match="expected one of openai, vllm, transformers, ray, found 'x'"
+        RearankError, match="expected one of openai, relevance, vllm, transformers, ray, found 'x'"
     ):
         Where(engine="x")
     for name in ("vllm", "transformers"):
@@ -40,7 +40,7 @@ def test_the_engine_is_one_of_a_table() -> None:
             Where([URL], engine=name)
     with pytest.raises(RearankError, match="`engine_name` openai: needs servers to ask"):
         Where(engine="openai")
-    assert set(ENGINES) == {"openai", "vllm", "transformers", "ray"}
+    assert set(ENGINES) == {"openai", "relevance", "vllm", "transformers", "ray"}
 
 
 def test_what_transformers_says_is_kept_and_not_taken_for_vllms(folder: str) -> None:

@@ -168,7 +168,7 @@ def test_every_command_takes_the_collection_from_the_run_and_hands_it_on(tmp_pat
     done = rearank(tmp_path, "explain", "fused.trec", "--provenance", "--json")
     steps = json.loads(done.stdout)
     assert steps["origin"]["method"]["retrieval"] == [
-        {"name": "rrf", "method": "rearank fuse", "reranks": "scripted, scripted"}
+        {"name": "rrf", "method": "rearank fuse", "reranks": "new, again"}
     ]
     assert steps["inputs"][1]["inputs"][0]["inputs"][0] == {
         "file": str(tmp_path / "first.trec"),

@@ -172,6 +172,7 @@ def test_bad_options(
     put("docs.jsonl", DOC)
     put("topics.tsv", "q1\tcat\n")
     put("one.tsv", "alone\n")
+    put("r", "q1 Q0 d 1 1 tag\n")
     assert message in refused(capsys, monkeypatch, *arguments.split())
 
 

@@ -77,7 +77,7 @@ def test_the_three_commands_work_as_one_pipe(
     assert piped.returncode == 0, piped.stderr
     assert re.fullmatch(r"run\tnDCG@10\n\S+\t0\.\d{4}\n", piped.stdout)
     lines = (folder / "piped.trec").read_text().splitlines()
-    assert all(re.fullmatch(r"q\d\d Q0 \S+ \d+ \d+ smollm2-135m", line) for line in lines)
+    assert all(re.fullmatch(r"q\d\d Q0 \S+ \d+ \d+ rearank-smollm2-135m", line) for line in lines)
     old, new = read_run(folder / "bm25.trec"), read_run(folder / "piped.trec")
     assert list(new.rankings) == ["q01", "q02", "q03", "q04", "q05", "q06"]
     for query, ranking in new.rankings.items():
@@ -164,7 +164,7 @@ def answers(url: str) -> bool:
 def test_a_server_gives_the_same_run_as_the_engine_inside(
     folder: Path, piped: "subprocess.CompletedProcess[str]", vllm_serve: str
 ) -> None:
-    server = ["--base-url", vllm_serve, "--model", "smol", "--tag", "smollm2-135m"]
+    server = ["--base-url", vllm_serve, "--model", "smol", "--tag", "rearank-smollm2-135m"]
     done = rearank(folder, "rerank", "bm25.trec", "-d", "demo", "--shard", "1/4", *SMALL, *server)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (folder / "piped.trec").read_text()
@@ -185,7 +185,7 @@ def test_passages_are_shortened_where_a_server_says_that_the_prompt_is_too_long(
     (trace,) = read_trace(str(folder / "short.jsonl"))
     assert trace.shortened
     assert 1000 < trace.prompt_tokens <= CONTEXT - 24
-    assert "1 windows with shortened passages" in done.stderr
+    assert "1 window with shortened passages" in done.stderr
 
 
 @pytest.mark.parametrize(
