@@ -135,6 +135,18 @@ bench-rerank: $(VENV)/.installed  ## schedules of windows, side by side
 bench-methods: $(VENV)/.installed  ## methods with simulated judges of equal noise, side by side
 	$(BIN)/python -m benchmarks.methods.run
 
+# rank_llm has an environment of its own; its releases want a newer Python than ours may be.
+RANK_LLM ?= runs/.rank_llm
+RANK_LLM_PYTHON ?= python3.12
+.PHONY: bench-peers bench-gpu
+bench-peers: $(VENV)/.installed-dev  ## rank_llm beside rearank, over one vLLM server
+	test -x $(RANK_LLM)/bin/python || $(RANK_LLM_PYTHON) -m venv $(RANK_LLM)
+	$(RANK_LLM)/bin/python -m pip install --quiet rank-llm==0.26.0 openai tiktoken python-dotenv transformers
+	$(BIN)/python -m benchmarks.peers.run $(RANK_LLM)/bin/python
+
+bench-gpu: $(VENV)/.installed  ## schedules on this machine's GPU, in ten minutes
+	PYTHON=$(BIN)/python benchmarks/gpu/run.sh $(BENCH_GPU)
+
 bench-cluster: $(VENV)/.installed-dev  ## how well the replicas of a cluster are filled
 	$(BIN)/python -m benchmarks.cluster.run paper
 	$(BIN)/python -m benchmarks.cluster.run actors 1000 8

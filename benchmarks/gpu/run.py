@@ -32,13 +32,17 @@ from rearank_cli.reranking.driver import Driver, Settings
 
 FEW, MANY = 43, 200
 BOUND = "no dependencies (bound)"
-ROWS = [
-    *((MANY, name) for name in ("rearank", BOUND)),
-    *((FEW, name) for name in SCHEDULES),
-    *((MANY, name) for name in SCHEDULES if name not in ("rearank", BOUND)),
-]
-SMALL_QUERIES = 43
 ORDER_TOKENS = 80  # an answer of 20 identifiers
+
+
+def wanted(args: argparse.Namespace) -> list[tuple[int, str]]:
+    """Return the rows, numbers of queries and schedules, in the order of what matters most."""
+    first = ("rearank", BOUND)
+    return [
+        *((args.many, name) for name in first),
+        *((args.few, name) for name in SCHEDULES),
+        *((args.many, name) for name in SCHEDULES if name not in first),
+    ]
 
 
 def candidates(queries: int, data: Path | None) -> list[Candidates]:
@@ -96,7 +100,7 @@ def settings(model: Path, **arguments: Any) -> EngineSettings:
 
 async def schedules(model: Path, kept: Kept, until: float, args: argparse.Namespace) -> None:
     """Measure each schedule once, while there is time."""
-    rows = [(size, name) for size, name in ROWS if f"{size} queries, {name}" not in kept.rows]
+    rows = [each for each in wanted(args) if row_name(*each) not in kept.rows]
     if not rows or time.monotonic() > until:
         return
     engine = Lengths(settings(model))
@@ -108,8 +112,7 @@ async def schedules(model: Path, kept: Kept, until: float, args: argparse.Namesp
         for size, name in rows:
             if time.monotonic() > until:
                 return
-            count = args.few if size == FEW else args.many
-            kept.add(f"{size} queries, {name}", await _row(engine, name, count, args))
+            kept.add(row_name(size, name), await _row(engine, name, size, args))
     finally:
         await engine.close()
 
@@ -173,20 +176,25 @@ async def _all(engine: VllmEngine, recipe: str, items: Sequence[Candidates]) -> 
         pass
 
 
-def table(rows: dict[str, dict[str, Any]]) -> None:
+def row_name(queries: int, schedule: str) -> str:
+    """Return what a row is called."""
+    return f"{queries} queries, {schedule}"
+
+
+def table(rows: dict[str, dict[str, Any]], args: argparse.Namespace) -> None:
     """Print what was measured, and what was not."""
     print("\n| what | seconds | of the bound | tokens/s | GPU busy | first query at |")
     print("| :-- | --: | --: | --: | --: | --: |")
-    for size, name in ROWS:
-        row = rows.get(f"{size} queries, {name}")
+    for size, name in wanted(args):
+        row = rows.get(row_name(size, name))
         if row is None:
-            print(f"| {size} queries, {name} | not measured | | | | |")
+            print(f"| {row_name(size, name)} | not measured | | | | |")
             continue
-        bound = rows.get(f"{size} queries, {BOUND}")
+        bound = rows.get(row_name(size, BOUND))
         share = f"{bound['seconds'] / row['seconds']:.2f}" if bound else ""
         busy = "" if row["utilisation"] is None else f"{row['utilisation']:.0f} %"
         print(
-            f"| {size} queries, {name} | {row['seconds']:.1f} | {share} "
+            f"| {row_name(size, name)} | {row['seconds']:.1f} | {share} "
             f"| {row['tokens_per_second']} | {busy} | {row['first_query']:.0%} |"
         )
     print("\n| 0.5B, windows of 20 | seconds | windows/s |\n| :-- | --: | --: |")
@@ -223,7 +231,7 @@ def main() -> None:
         # The small model takes a minute; it is measured even where the rest takes all the time.
         asyncio.run(letters(small, kept, until, args))
         asyncio.run(schedules(large, kept, until, args))
-    table(kept.rows)
+    table(kept.rows, args)
 
 
 if __name__ == "__main__":

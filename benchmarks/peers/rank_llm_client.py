@@ -8,10 +8,14 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 
-from rank_llm.data import Candidate, DataWriter, Query, Request
-from rank_llm.rerank import Reranker
-from rank_llm.rerank.listwise import RankListwiseOSLLM
+# It checks that vLLM is there even where it is asked over HTTP and nothing of it is used.
+sys.modules.setdefault("vllm", ModuleType("vllm"))
+
+from rank_llm.data import Candidate, DataWriter, Query, Request  # noqa: E402
+from rank_llm.rerank import Reranker  # noqa: E402
+from rank_llm.rerank.listwise import RankListwiseOSLLM  # noqa: E402
 
 
 def texts(path: Path) -> dict[str, str]:
