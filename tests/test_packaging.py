@@ -239,6 +239,7 @@ def test_make_demo_shows_commands_and_no_plumbing(tmp_path: Path) -> None:
     )
     lines = [line for line in done.stdout.splitlines() if "bin/rearank " in line]
     verbs = [line.split("bin/rearank ")[1].split()[0] for line in lines]
-    assert verbs == ["retrieve", "rerank", "export", "eval", "report"]
+    assert verbs[:5] == ["retrieve", "rerank", "export", "eval", "report"]
+    assert verbs[5:] in ([], ["rerank", "explain"])  # thoughts to read, without a GPU
     for line in lines:
         assert "$(" not in line and "python -c" not in line

@@ -266,7 +266,7 @@ def test_no_engine_process_outlives_the_command(
 ) -> None:
     process, below = running(folder)
     process.send_signal(name)
-    assert gone_after({*below, process.pid}, 10)
+    assert gone_after({*below, process.pid}, 40)  # seconds; a busy machine takes a while
     _, stderr = process.communicate()
     assert process.returncode == code
     assert "Traceback" not in stderr
