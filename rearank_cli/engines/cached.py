@@ -173,15 +173,10 @@ class CachedEngine:
         return completion
 
     def _known(self, request: Request) -> Completion | None:
-        """Look for a whole answer, also one of earlier versions, which moves; then for ranks."""
-        whole = request.whole()
-        known = self._store.get(self.key(whole))
-        if known is None and self._legacy is not None:
-            known = self._store.get(legacy_key(self._legacy, whole))
-            if known:
-                self._put(whole, known)
-        if known is None and request.ranks:
-            known = self._store.get(self.key(request))
+        """Look for an answer; one of earlier versions moves."""
+        known, old = look_up(self._store, self.identity(), self._legacy, request)
+        if known and old:
+            self._put(request.whole(), known)
         return known
 
     def _put(self, request: Request, completion: Completion) -> None:
@@ -217,6 +212,28 @@ def request_key(engine: Mapping[str, Any], request: Request) -> bytes:
     """
     unnamed = {name: value for name, value in engine.items() if name != "model"}
     return _digest(unnamed if engine.get("revision") else engine, request)
+
+
+def look_up(
+    store: Store,
+    engine: Mapping[str, Any],
+    legacy: Mapping[str, Any] | None,
+    request: Request,
+) -> tuple[Completion | None, bool]:
+    """Return what a store has for a request, and whether it stands under an earlier version's key.
+
+    Looked for is a whole answer, also under the `legacy` identity where there is one, and then one
+    that was ended at as many ranks.
+    """
+    whole = request.whole()
+    known = store.get(request_key(engine, whole))
+    if known is None and legacy is not None:
+        known = store.get(legacy_key(legacy, whole))
+        if known:
+            return known, True
+    if known is None and request.ranks:
+        known = store.get(request_key(engine, request))
+    return known, False
 
 
 def legacy_key(engine: Mapping[str, Any], request: Request) -> bytes:

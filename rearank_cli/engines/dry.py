@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from rearank_cli.engines.base import Ability, Engine, EngineSettings
-from rearank_cli.engines.cached import legacy_key, request_key
+from rearank_cli.engines.cached import look_up
 from rearank_cli.engines.store import Store
 from rearank_cli.engines.tokens import PromptTokens
 from rearank_cli.errors import PromptTooLong
@@ -73,10 +73,4 @@ class DryEngine:
     def _known(self, request: Request) -> Completion | None:
         if self._store is None:
             return None
-        whole = request.whole()
-        known = self._store.get(request_key(self._identity, whole))
-        if known is None and self._legacy is not None:
-            known = self._store.get(legacy_key(self._legacy, whole))
-        if known is None and request.ranks:
-            known = self._store.get(request_key(self._identity, request))
-        return known
+        return look_up(self._store, self._identity, self._legacy, request)[0]
