@@ -3,10 +3,9 @@
 import hashlib
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 
-from rearank_cli.formats.cache import cache_dir
+from rearank_cli.formats.cache import cache_dir, remember
 from rearank_cli.formats.files import open_bytes
 
 _BLOCK = 1 << 20
@@ -27,10 +26,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     if known.get("file") == seen:
         return str(known["sha256"])
     digest = _sha256(place)
-    scratch = memo.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):  # a cache that is read-only or full costs time, nothing else
-        scratch.write_text(json.dumps({"file": seen, "sha256": digest}), encoding="utf-8")
-        scratch.replace(memo)
+    remember(memo, json.dumps({"file": seen, "sha256": digest}).encode())
     return digest
 
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ from zlib import crc32
 import numpy as np
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.cache import cache_dir
+from rearank_cli.formats.cache import cache_dir, remember
 from rearank_cli.formats.documents import parse_documents
 from rearank_cli.formats.files import STDIO
 from rearank_cli.formats.jsonl import json_id, json_object
@@ -71,7 +70,7 @@ class Offsets:
             before = None
         if before == self._seen:
             return True
-        self._replace(self._used, json.dumps(self._seen).encode())
+        remember(self._used, json.dumps(self._seen).encode())
         return False
 
     def lookup(self, wanted: set[str]) -> Iterator[Passage] | None:
@@ -121,7 +120,7 @@ class Offsets:
                 place += len(line)
         order = np.argsort(np.frombuffer(hashes, np.uint32), kind="stable")
         head = json.dumps(self._seen).encode().ljust(_HEAD)
-        self._replace(
+        remember(
             self._place,
             head,
             np.frombuffer(offsets, np.uint64)[order].tobytes(),
@@ -135,19 +134,6 @@ class Offsets:
         name = str(self._path)
         text = line.decode("utf-8", "replace").lstrip("\ufeff")
         return json_id(name, number, json_object(name, number, text)).encode("utf-8", "replace")
-
-    def _replace(self, target: Path, *parts: bytes) -> None:
-        """Write a file beside the cache; a cache that is full or read-only costs time alone."""
-        with suppress(OSError):
-            descriptor, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as out:
-                    out.writelines(parts)
-                os.chmod(scratch, 0o644)  # a cache may be shared
-                os.replace(scratch, target)
-            except BaseException:
-                os.unlink(scratch)
-                raise
 
 
 def _lines(handle: IO[bytes], places: Iterable[int]) -> Iterator[tuple[int, str]]:

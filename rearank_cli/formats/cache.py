@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rearank_cli.errors import RearankError
@@ -63,6 +63,24 @@ def building(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remember(target: Path, *parts: bytes) -> None:
+    """Write a file of the cache, whole or not at all; two processes may do it at once.
+
+    What cannot be written is not remembered: a cache that is full or read-only costs time, and
+    nothing else.
+    """
+    with suppress(OSError):
+        descriptor, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.writelines(parts)
+            os.chmod(scratch, 0o644)  # a cache may be shared
+            os.replace(scratch, target)
+        except BaseException:
+            os.unlink(scratch)
+            raise
 
 
 @contextmanager
