@@ -2,23 +2,21 @@
 
 import asyncio
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import httpx
 
 from rearank_cli.engines.base import WRITING, Ability, EngineSettings, Heard
 from rearank_cli.engines.dialects import Dialect, is_openai
-from rearank_cli.engines.persistence import Persistence, connections, said
+from rearank_cli.engines.persistence import connections, said
 from rearank_cli.engines.pieces import Unstreamed, fields, told
+from rearank_cli.engines.remote import ServerEngine
 from rearank_cli.engines.replies import Retry, completion
 from rearank_cli.engines.served import Served, models_listed
 from rearank_cli.engines.server_scores import path
-from rearank_cli.engines.servers import Server, Servers
+from rearank_cli.engines.servers import Server
 from rearank_cli.errors import EngineStartError, PromptTooLong
-from rearank_cli.log import note
 from rearank_cli.records import Completion, Request
 
 API_KEYS = ("REARANK_API_KEY", "OPENAI_API_KEY")
@@ -26,18 +24,15 @@ API_KEYS = ("REARANK_API_KEY", "OPENAI_API_KEY")
 PER_SERVER = 256
 
 
-class OpenAIEngine:
+class OpenAIEngine(ServerEngine):
     """An `Engine` on one or several servers that serve the same model.
 
-    Every prompt is tried until `deadline` seconds have passed; a try takes at most `timeout`.
-    The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `transport` is for tests.
-    `abilities` are what such servers can do, though not all of them tell log-probabilities.
+    The API key comes from `REARANK_API_KEY` or `OPENAI_API_KEY`. `abilities` are what such servers
+    can do, though not all of them tell log-probabilities.
     """
 
     # What OpenAI's and vLLM's servers return of `top_logprobs` unless told otherwise.
     most_choices = 20
-    kv_tokens = 0
-    reserved: Sequence[str] = ()  # a server does not tell; `text.STRUCTURE` covers common ones
 
     def __init__(
         self,
@@ -48,14 +43,9 @@ class OpenAIEngine:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember whom to ask; nothing is sent before `open`."""
-        self._settings = settings
+        super().__init__(settings, urls, timeout, deadline, transport)
         self._name = settings.model.name
         self._dialect = Dialect(self._name, settings.server_args)
-        self._servers = Servers(urls, tell=note)
-        self._persistence = Persistence(self._servers, deadline)
-        self._timeout = timeout
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
         self._context = 0
         self._whole: set[str] = set()  # servers that send no pieces
         self.capacity = PER_SERVER * len(urls)
@@ -64,27 +54,19 @@ class OpenAIEngine:
         few: frozenset[Ability] = frozenset(("chat", "choices"))
         self.abilities = few if any(map(is_openai, urls)) else WRITING
 
-    @property
-    def retries(self) -> Counter[str]:
-        """The tries that were repeated, by cause."""
-        return self._persistence.retries
-
-    def identity(self) -> Mapping[str, Any]:
-        """Return what answers depend on beside the request."""
-        return self._settings.identity()
-
     async def open(self) -> None:
         """See that the servers are there and serve the model.
 
         Raises `EngineStartError` when no server answers or one lacks the model.
         """
-        self._client = connections(authorization(), self._timeout, self.capacity, self._transport)
+        self._connected = connections(
+            authorization(), self._timeout, self.capacity, self._transport
+        )
         hint = "is it running? `base_urls` end in /v1, as in http://localhost:8000/v1"
         await self._persistence.look(self._check, hint)
 
     async def _check(self, server: Server) -> str:
         """Return what is wrong with a server, or nothing; a wrong model is an error at once."""
-        assert self._client is not None, "open has made the client"
         try:
             reply = await self._client.get(f"{server.url}/models", timeout=10.0)
         except httpx.HTTPError as error:
@@ -116,7 +98,6 @@ class OpenAIEngine:
         return found
 
     async def _post(self, server: Server, request: Request, heard: Heard | None) -> Completion:
-        assert self._client is not None, "open comes before complete"
         body = self._dialect.body(server.url, request)
         try:
             fixed = self._settings.server_args
@@ -131,13 +112,6 @@ class OpenAIEngine:
         except (httpx.HTTPError, TimeoutError) as error:
             raise Retry(f"{server.url}: {said(error)}", type(error).__name__) from error
         return completion(server.url, reply, request)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        self._persistence.close()
-        client, self._client = self._client, None
-        if client:
-            await client.aclose()
 
 
 def check_listed(url: str, reply: httpx.Response, name: str) -> Served:

@@ -1,9 +1,7 @@
 """Servers that score pairs of query and passage: vLLM, text-embeddings-inference, Cohere, Jina."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import httpx
 
@@ -19,27 +17,24 @@ from rearank_cli.engines.endpoints import (
 )
 from rearank_cli.engines.gathering import Gathering
 from rearank_cli.engines.openai import authorization, check_listed
-from rearank_cli.engines.persistence import Persistence, connections, said
+from rearank_cli.engines.persistence import connections, said
+from rearank_cli.engines.remote import ServerEngine
 from rearank_cli.engines.replies import Retry
-from rearank_cli.engines.servers import Server, Servers
-from rearank_cli.log import note
+from rearank_cli.engines.servers import Server
 from rearank_cli.records import Completion, Request
 
 # Pairs in flight per server: some queries of the usual depth.
 PER_SERVER = 5 * MOST
 
 
-class RelevanceEngine:
+class RelevanceEngine(ServerEngine):
     """An `Engine` on one or several servers that score with the same model.
 
-    All passages of a query that are wanted at about the same time are sent together. Every batch is
-    tried until `deadline` seconds have passed; a try takes at most `timeout`. The API key comes
-    from the variables that `openai` reads. `transport` is for tests.
+    All passages of a query that are wanted at about the same time are sent together. The API key
+    comes from the variables that `openai` reads.
     """
 
     most_choices = 0
-    kv_tokens = 0
-    reserved: Sequence[str] = ()  # a server does not tell
     abilities: frozenset[Ability] = frozenset(("relevance",))
 
     def __init__(
@@ -51,31 +46,17 @@ class RelevanceEngine:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember whom to ask; nothing is sent before `open`."""
-        self._settings = settings
-        self._servers = Servers(urls, tell=note)
-        self._persistence = Persistence(self._servers, deadline)
+        super().__init__(settings, urls, timeout, deadline, transport)
         self._gathering = Gathering(self._together, MOST)
         self._endpoints: dict[str, Endpoint] = {}
-        self._timeout = timeout
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
         self.capacity = PER_SERVER * len(urls)
-
-    @property
-    def retries(self) -> Counter[str]:
-        """The tries that were repeated, by cause."""
-        return self._persistence.retries
-
-    def identity(self) -> Mapping[str, Any]:
-        """Return what answers depend on beside the request."""
-        return self._settings.identity()
 
     async def open(self) -> None:
         """See that the servers are there, how they want to be asked, and that they have the model.
 
         Raises `EngineStartError` when no server answers, or one does not score with the model.
         """
-        self._client = connections(
+        self._connected = connections(
             authorization(), self._timeout, self.capacity // MOST, self._transport
         )
         await self._persistence.look(self._check, "is it running? `rerank_urls` are its address")
@@ -92,7 +73,6 @@ class RelevanceEngine:
 
     async def _known(self, server: Server) -> Endpoint:
         """Return the server's endpoint, looked for once."""
-        assert self._client is not None, "open comes before complete"
         if server.url not in self._endpoints:
             name = self._settings.model.name
             listed = await self._client.get(f"{models_url(server.url)}/models", timeout=10.0)
@@ -123,7 +103,6 @@ class RelevanceEngine:
         ]
 
     async def _scored(self, server: Server, query: str, passages: Sequence[str]) -> Scores:
-        assert self._client is not None, "open comes before complete"
         settings, scores = self._settings, Scores()
         try:
             endpoint = await self._known(server)
@@ -140,12 +119,9 @@ class RelevanceEngine:
         return scores
 
     async def close(self) -> None:
-        """Close the connections."""
-        self._persistence.close()
+        """Give up what is under way, and close the connections."""
         await self._gathering.close()
-        client, self._client = self._client, None
-        if client:
-            await client.aclose()
+        await super().close()
 
 
 def shared_out(total: int, weights: Sequence[int]) -> list[int]:
