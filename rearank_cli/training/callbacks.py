@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from rearank_cli.log import note
 from rearank_cli.progress import STEPS, Advance, progress
 from rearank_cli.training.folder import Folder
-from rearank_cli.training.validation import Validator
+from rearank_cli.training.validation import Validator, note_figures
 
 # TRL's names for what we note, and ours.
 _NAMES = {
@@ -122,10 +122,5 @@ class Validate(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         figures = self._validator.measure(
             getattr(model, "module", model), kwargs["processing_class"]
         )
-        record = {"stage": "validation", "after": self._stage, "step": state.global_step}
-        self._folder.log({**record, **figures})
-        note(
-            f"validation after {self._stage} step {state.global_step}: "
-            f"nDCG@10 {figures['nDCG@10']:.4f} (as retrieved {figures['retrieved']:.4f}), "
-            f"{figures['flawed']:.0%} of the answers flawed"
-        )
+        flawed = f"{figures['flawed']:.0%} of the answers flawed"
+        note_figures(figures, self._folder, self._stage, state.global_step, flawed)

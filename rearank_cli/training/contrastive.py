@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,14 +17,15 @@ from rearank_cli.log import note
 from rearank_cli.progress import STEPS, progress
 from rearank_cli.training import policy
 from rearank_cli.training.examples import Example
+from rearank_cli.training.folder import STATE
 from rearank_cli.training.job import Job
 from rearank_cli.training.likelihood import Likelihoods, loss, targets
 from rearank_cli.training.precision import in_bf16, on_gpu
 from rearank_cli.training.saved import check_saved
-from rearank_cli.training.validation import Validator
+from rearank_cli.training.validation import Validator, note_figures
 
 STAGE = "likelihood"
-_STATE, _OPTIMIZER = "trainer_state.json", "optimizer.pt"
+_OPTIMIZER = "optimizer.pt"
 
 
 class Trainer:
@@ -125,14 +126,14 @@ class Trainer:
         policy.save(self._model, self._tokenizer, folder, self._job.name)
         state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
         torch.save(state, folder / _OPTIMIZER)
-        (folder / _STATE).write_text(json.dumps({"global_step": self.step}), "utf-8")
+        (folder / STATE).write_text(json.dumps({"global_step": self.step}), "utf-8")
 
     def restore(self, folder: Path) -> None:
         """Go on from a checkpoint whose weights are loaded."""
         state = torch.load(folder / _OPTIMIZER, weights_only=True)
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
-        self.step = int(json.loads((folder / _STATE).read_text("utf-8"))["global_step"])
+        self.step = int(json.loads((folder / STATE).read_text("utf-8"))["global_step"])
 
 
 def _alone() -> None:
@@ -164,9 +165,20 @@ def contrast(job: Job, validator: Validator | None) -> None:
     if begun:
         trainer.restore(begun)
     job.folder.rewind(STAGE, trainer.step)
-    measured = _Measured(job, validator, model, tokenizer)
+
+    def measure() -> None:
+        if validator:
+            note_figures(validator.measure(model, tokenizer), job.folder, STAGE, trainer.step)
+
     if not trainer.step:
-        measured.after(0)
+        measure()
+    _advance(job, trainer, measure)
+    policy.save(model, tokenizer, job.folder.path, job.name)
+    check_saved(job.folder.path, job.lora)
+
+
+def _advance(job: Job, trainer: Trainer, measure: Callable[[], None]) -> None:
+    """Do the steps that are left; log, measure and keep checkpoints as the settings say."""
     run, steps = job.settings.run, job.settings.likelihood.steps
     with ExitStack() as shows:
         advance = shows.enter_context(progress(STAGE, STEPS, steps))
@@ -179,11 +191,10 @@ def contrast(job: Job, validator: Validator | None) -> None:
             if trainer.step * 20 // steps > (trainer.step - 1) * 20 // steps:
                 note(f"{STAGE}: step {trainer.step}/{steps} loss {figures['loss']:.3f}")
             if trainer.step % job.settings.validation.every == 0 or trainer.step == steps:
-                measured.after(trainer.step)
+                measure()
             if trainer.step % run.save_every == 0:
-                _checkpoint(job, trainer)
-    policy.save(model, tokenizer, job.folder.path, job.name)
-    check_saved(job.folder.path, job.lora)
+                trainer.save(job.folder.checkpoints(STAGE) / f"checkpoint-{trainer.step}")
+                job.folder.prune(STAGE, run.keep)
 
 
 def _model(job: Job, begun: Path | None) -> Any:
@@ -194,43 +205,3 @@ def _model(job: Job, begun: Path | None) -> Any:
     if begun:
         return policy.from_adapter(base, begun)
     return policy.with_adapter(base, job.settings.lora, job.settings.run.seed)
-
-
-def _checkpoint(job: Job, trainer: Trainer) -> None:
-    """Write a checkpoint and remove the oldest beyond those that are kept."""
-    folder = job.folder.checkpoints(STAGE)
-    trainer.save(folder / f"checkpoint-{trainer.step}")
-    for old in sorted(_steps(folder))[: -job.settings.run.keep]:
-        _remove(folder / f"checkpoint-{old}")
-
-
-def _steps(folder: Path) -> Iterator[int]:
-    return (int(each.name.rpartition("-")[2]) for each in folder.glob("checkpoint-*"))
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    (folder / _STATE).unlink(missing_ok=True)  # first, so that no half of it is taken for whole
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Measured:
-    """Measures the model on held-out queries and notes it."""
-
-    def __init__(self, job: Job, validator: Validator | None, model: Any, tokenizer: Any) -> None:
-        self._job = job
-        self._validator = validator
-        self._model = model
-        self._tokenizer = tokenizer
-
-    def after(self, step: int) -> None:
-        """Measure after a step, where there is anything to measure with."""
-        if self._validator is None:
-            return
-        figures = self._validator.measure(self._model, self._tokenizer)
-        self._job.folder.log({"stage": "validation", "after": STAGE, "step": step, **figures})
-        note(
-            f"validation after {STAGE} step {step}: nDCG@10 {figures['nDCG@10']:.4f} "
-            f"(as retrieved {figures['retrieved']:.4f})"
-        )

@@ -10,7 +10,8 @@ from typing import Any
 from rearank_cli.errors import RearankError
 from rearank_cli.formats.files import reason, write_text
 
-_STATE = "trainer_state.json"
+STATE = "trainer_state.json"
+"""The file that a checkpoint is whole with; TRL's name for it."""
 _ABOUT = "run.json"
 _DONE = "done"
 
@@ -79,13 +80,24 @@ class Folder:
 
     def checkpoint(self, stage: str) -> Path | None:
         """Return the newest complete checkpoint of a stage; a half-written one has no state."""
-        folder = self.checkpoints(stage)
-        steps = [
-            int(entry.name.rpartition("-")[2])
-            for entry in folder.glob("checkpoint-*")
-            if (entry / _STATE).is_file() and entry.name.rpartition("-")[2].isdigit()
-        ]
-        return folder / f"checkpoint-{max(steps)}" if steps else None
+        complete = [each for each in self._by_step(stage) if (each / STATE).is_file()]
+        return complete[-1] if complete else None
+
+    def prune(self, stage: str, keep: int) -> None:
+        """Remove the oldest checkpoints of a stage beyond those that are kept."""
+        for old in self._by_step(stage)[:-keep]:
+            # First what tells that it is whole, so that no half of it is taken for that.
+            (old / STATE).unlink(missing_ok=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _by_step(self, stage: str) -> list[Path]:
+        """Return the checkpoints of a stage, whole or not, the oldest first."""
+        numbered = {
+            entry: entry.name.rpartition("-")[2]
+            for entry in self.checkpoints(stage).glob("checkpoint-*")
+        }
+        known = [entry for entry, number in numbered.items() if number.isdigit()]
+        return sorted(known, key=lambda entry: int(numbered[entry]))
 
     def checkpoints(self, stage: str) -> Path:
         """Return the folder of a stage's checkpoints."""

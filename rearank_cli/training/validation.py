@@ -14,6 +14,7 @@ from rearank_cli.evaluation.measures import DEFAULT, parse_measures
 from rearank_cli.evaluation.scoring import Scorer
 from rearank_cli.formats.files import display_name
 from rearank_cli.formats.trec import read_run
+from rearank_cli.log import note
 from rearank_cli.methods import Method, make_method
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.recipe import Recipe
@@ -23,6 +24,7 @@ from rearank_cli.reranking.chain import Candidates
 from rearank_cli.reranking.driver import Driver, Listener, Settings
 from rearank_cli.reranking.loop import LoopThread
 from rearank_cli.reranking.trace import AskTrace
+from rearank_cli.training.folder import Folder
 from rearank_cli.training.settings import Validation
 
 
@@ -68,6 +70,15 @@ class _Noting(Listener):
     def answered(self, trace: AskTrace, expected: int) -> None:
         """Keep one."""
         self._traces.append(trace)
+
+
+def note_figures(
+    figures: Mapping[str, float], folder: Folder, stage: str, step: int, more: str = ""
+) -> None:
+    """Note what was measured after a step of a stage, and say it, with a word `more`."""
+    folder.log({"stage": "validation", "after": stage, "step": step, **figures})
+    told = f"nDCG@10 {figures['nDCG@10']:.4f} (as retrieved {figures['retrieved']:.4f})"
+    note(f"validation after {stage} step {step}: {', '.join(filter(None, (told, more)))}")
 
 
 class Validator:
