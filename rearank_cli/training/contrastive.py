@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -180,8 +179,7 @@ def contrast(job: Job, validator: Validator | None) -> None:
 def _advance(job: Job, trainer: Trainer, measure: Callable[[], None]) -> None:
     """Do the steps that are left; log, measure and keep checkpoints as the settings say."""
     run, steps = job.settings.run, job.settings.likelihood.steps
-    with ExitStack() as shows:
-        advance = shows.enter_context(progress(STAGE, STEPS, steps))
+    with progress(STAGE, STEPS, steps) as advance:
         advance(trainer.step)
         while trainer.step < steps:
             figures = trainer.advance()
