@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from rearank_cli.cli import origins
 from rearank_cli.cli.options import Corpus, Dataset, Output, Qrels, Queries
 from rearank_cli.errors import RearankError
+
+if TYPE_CHECKING:
+    from rearank_cli.collection import Collection
 
 EXAMPLES = """\b
 Examples:
@@ -167,7 +170,6 @@ def command(
     Lists that teach nothing are dropped: without a relevant passage, below --min-initial, or
     already in ideal order. Statistics go to stderr.
     """
-    from rearank_cli.formats.exclusions import read_query_ids
     from rearank_cli.formats.files import check_writable, display_name
     from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
@@ -181,10 +183,10 @@ def command(
 
     check_format(format_, output, sft)
     check_writable(output)
-    here = (context, source, (dataset, corpus, queries, qrels), exclude_queries)
+    given = _Given(context, source, (dataset, corpus, queries, qrels), exclude_queries)
     if check_objective(objective, sft=sft, format=format_ != "trl"):
         how = _Contrasting(_numbers(window, depth, draws, seed), target, pairs, teacher, recipe)
-        _augment_likelihood(here, how, output)
+        _augment_likelihood(given, how, output)
         return
     if pairs or teacher:
         raise RearankError("--pairs and --teacher go with --objective likelihood")
@@ -202,10 +204,9 @@ def command(
         keep_ideal=sft or keep_ideal,
         seed=seed,
     )
-    place = origins.source_for(context, source, (dataset, corpus, queries, qrels))
-    collection = origins.opened(origins.needed(place, source), source)
+    collection = given.collection()
     work = candidates(read_run(source), display_name(source), collection, depth)
-    left_out = read_query_ids(exclude_queries) if exclude_queries else set()
+    left_out = given.left_out()
     kept = [each for each in work if each.query.query_id not in left_out]
     render = renderer_for(kept, chosen, passage_chars, model, (max_prompt_tokens, cut))
     tally = Tally()
@@ -214,6 +215,26 @@ def command(
     write_lists(output, format_, examples, tally, target)
     for line in report(tally, len(work) - len(kept)):
         note(line)
+
+
+class _Given(NamedTuple):
+    """What lists are drawn from: a run, its collection as far as it is named, queries to leave."""
+
+    context: typer.Context
+    source: str
+    named: Sequence[str | None]
+    exclude: str | None
+
+    def collection(self) -> "Collection":
+        """Open the collection that is named, or that the run knows."""
+        place = origins.source_for(self.context, self.source, self.named)
+        return origins.opened(origins.needed(place, self.source), self.source)
+
+    def left_out(self) -> set[str]:
+        """Return the ids of queries that no list is drawn for."""
+        from rearank_cli.formats.exclusions import read_query_ids
+
+        return read_query_ids(self.exclude) if self.exclude else set()
 
 
 class _Contrasting(NamedTuple):
@@ -234,12 +255,7 @@ def _numbers(window: str | None, depth: int | None, draws: int | None, seed: int
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _augment_likelihood(
-    here: tuple[typer.Context, str, Sequence[str | None], str | None],
-    said: _Contrasting,
-    output: str,
-) -> None:
-    from rearank_cli.formats.exclusions import read_query_ids
+def _augment_likelihood(given: _Given, said: _Contrasting, output: str) -> None:
     from rearank_cli.formats.files import display_name
     from rearank_cli.formats.trec import read_run
     from rearank_cli.log import note
@@ -249,17 +265,16 @@ def _augment_likelihood(
     from rearank_cli.training.tally import Tally, report
     from rearank_cli.training.writing import write_lists
 
-    context, source, named, exclude = here
+    source = given.source
     how = Contrast(**said.numbers)
     chosen = load_recipe(said.recipe or "likelihood")
     taught = read_run(said.teacher) if said.teacher else None
-    left_out = read_query_ids(exclude) if exclude else set()
+    left_out = given.left_out()
     if said.pairs:
         collection = read_pairs(source)
         run = search_pairs(collection, how.depth)
     else:
-        place = origins.source_for(context, source, named)
-        collection = origins.opened(origins.needed(place, source), source)
+        collection = given.collection()
         run = read_run(source)
     kept = run.only(query_id for query_id in run.rankings if query_id not in left_out)
     tally = Tally()
