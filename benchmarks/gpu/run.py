@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.shapes import write_shape, write_tiny
+from benchmarks.gpu.shapes import write_shape
 from benchmarks.gpu.watch import utilisation
-from benchmarks.rerank.real import FixedLengths
+from benchmarks.rerank.real import FixedLengths, tiny_model
 from benchmarks.rerank.schedules import HITS, SCHEDULES, WINDOWS, work
 from benchmarks.rerank.simulation import MEAN_TOKENS, answer_tokens
 from rearank_cli.engines.base import EngineSettings
@@ -69,12 +69,6 @@ def _lines(path: Path, count: int) -> list[str]:
         return list(itertools.islice(lines, count))
 
 
-class Lengths(FixedLengths):
-    """Answers as long as the paper's, or `shorter` times shorter."""
-
-    shorter = 1
-
-
 class Kept:
     """Rows in a file, so that a second command goes on where the first stopped."""
 
@@ -103,7 +97,7 @@ async def schedules(model: Path, kept: Kept, until: float, args: argparse.Namesp
     rows = [each for each in wanted(args) if row_name(*each) not in kept.rows]
     if not rows or time.monotonic() > until:
         return
-    engine = Lengths(settings(model))
+    engine = FixedLengths(settings(model))
     engine.shorter = args.shorter
     try:
         await engine.open()
@@ -118,7 +112,7 @@ async def schedules(model: Path, kept: Kept, until: float, args: argparse.Namesp
 
 
 async def _row(
-    engine: Lengths, name: str, queries: int, args: argparse.Namespace
+    engine: FixedLengths, name: str, queries: int, args: argparse.Namespace
 ) -> dict[str, Any]:
     engine.lengths = Counter()
     items = candidates(queries, args.data)
@@ -223,7 +217,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if args.tiny:
-            large = small = write_tiny(folder / "tiny")
+            large = small = tiny_model(folder / "tiny")
         else:
             tokenizer = Path(os.environ["TOKENIZER"])
             large = write_shape(folder / "7B", "7B", tokenizer)

@@ -1,4 +1,4 @@
-"""Models without weights: configurations of real shapes, and a tiny one for CPUs."""
+"""Models without weights: configurations of real shapes."""
 
 import shutil
 from pathlib import Path
@@ -26,14 +26,6 @@ SHAPES: dict[str, dict[str, Any]] = {
         "tie_word_embeddings": True,
     },
 }
-TINY: dict[str, Any] = {
-    "hidden_size": 128,
-    "intermediate_size": 256,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 8192,
-}
 
 
 def write_shape(folder: Path, shape: str, tokenizer: Path) -> Path:
@@ -49,25 +41,6 @@ def write_shape(folder: Path, shape: str, tokenizer: Path) -> Path:
         rope_theta=1_000_000.0,
         rms_norm_eps=1e-6,
         **SHAPES[shape],
-    )
-    config.save_pretrained(folder)
-    _pretend(folder)
-    return folder
-
-
-def write_tiny(folder: Path) -> Path:
-    """Write a tiny configuration with the embedded model's tokenizer."""
-    from transformers import AutoTokenizer, Qwen2Config
-
-    from rearank_cli.engines.models import embedded_model
-
-    tokenizer = AutoTokenizer.from_pretrained(embedded_model())
-    tokenizer.save_pretrained(folder)
-    config = Qwen2Config(
-        architectures=["Qwen2ForCausalLM"],
-        torch_dtype="bfloat16",
-        vocab_size=len(tokenizer),
-        **TINY,
     )
     config.save_pretrained(folder)
     _pretend(folder)

@@ -9,22 +9,16 @@ token's log-probability and the mean, and how many of the queries get one and th
 """
 
 import asyncio
-import os
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
 
-import httpx
-
 from benchmarks.rerank.real import tiny_model
+from benchmarks.vllm_server import vllm_server
 from rearank_cli import open_collection, read_run
 from rearank_cli.engines.base import Engine, EngineSettings, Model
 from rearank_cli.engines.models import embedded_model, resolve_model
@@ -38,8 +32,6 @@ from rearank_cli.reranking.asking import request_for
 
 RUN = Path(__file__).parents[2] / "tests" / "unchanged" / "demo.bm25.trec"
 QUERIES, HITS, CONTEXT = 12, 10, 4096
-SERVER = "vllm.entrypoints.openai.api_server"
-START = 600  # seconds that a server may take to start
 
 Asked = Mapping[tuple[str, str], Request]
 """Requests by recipe and query, or by recipe and query with the document."""
@@ -103,47 +95,15 @@ def ask(engine: Engine, asked: Asked) -> Told:
     return told
 
 
-@contextmanager
-def served(model: Path, dtype: str) -> Iterator[str]:
-    """Run vLLM's server; yields its base URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    options = f"--port {port} --served-model-name served --enforce-eager --dtype {dtype}"
-    words = [sys.executable, "-m", SERVER, "--model", str(model), *options.split()]
-    words += ["--max-model-len", f"{CONTEXT}"]
-    with tempfile.TemporaryFile() as log:
-        environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2", "HF_HUB_OFFLINE": "1"}
-        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
-        try:
-            url = f"http://127.0.0.1:{port}/v1"
-            until = time.monotonic() + START
-            while not _answers(url):
-                if process.poll() is not None or time.monotonic() > until:
-                    log.seek(0)
-                    raise RuntimeError(log.read().decode()[-2000:])
-                time.sleep(1)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/models").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def told_by_all(model: Path, dtype: str, asked: Asked) -> dict[str, Told]:
     """Return what the three engines tell of a model in a precision."""
     arguments = {"dtype": dtype, "max_model_len": CONTEXT}
     settings = EngineSettings(resolve_model(str(model)), engine_args=arguments)
     found = {"transformers": ask(TransformersEngine(settings), asked)}
-    with served(model, dtype) as url:
+    options = ("--served-model-name", "served", "--dtype", dtype, "--max-model-len", f"{CONTEXT}")
+    with vllm_server(model, *options, space=2) as url:
         remote = EngineSettings(Model("served"))
-        found["server"] = ask(OpenAIEngine(remote, [url]), asked)
+        found["server"] = ask(OpenAIEngine(remote, [f"{url}/v1"]), asked)
     found["vllm"] = ask(VllmEngine(settings), asked)
     return found
 

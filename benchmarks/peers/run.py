@@ -7,7 +7,6 @@ and get answers of the same lengths (`forced.py`). Given are medians.
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,12 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import uvicorn
 
 from benchmarks.peers.forced import Forced, Seen
 from benchmarks.rerank.real import PASSAGE_CHARS, SHORTER, tiny_model
 from benchmarks.rerank.schedules import HITS, WINDOWS, work
+from benchmarks.vllm_server import vllm_server
 
 ROUNDS = 3
 QUERIES = 43
@@ -59,36 +58,6 @@ def write_work(folder: Path, queries: int) -> None:
             topics.write(json.dumps({"_id": name, "text": item.query.text}) + "\n")
             for rank, doc in enumerate(item.ranking, 1):
                 run.write(f"{name} Q0 {doc} {rank} {HITS - rank} first\n")
-
-
-@contextmanager
-def vllm_server(model: Path) -> Iterator[str]:
-    """Serve the model with vLLM; yield its address when it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-    options = ["--port", str(port), "--enforce-eager", "--no-enable-prefix-caching"]
-    log = model.parent / "vllm.log"
-    env = {**ENV, "VLLM_CPU_KVCACHE_SPACE": "4"}
-    with log.open("w") as out:
-        process = subprocess.Popen([*command, *options], stdout=out, stderr=out, env=env)
-    try:
-        while not _answers(f"http://127.0.0.1:{port}/health"):
-            if process.poll() is not None:
-                sys.exit(f"vLLM ended:\n{log.read_text()[-3000:]}")
-            time.sleep(1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 @contextmanager
@@ -156,7 +125,7 @@ def compare(python: str, queries: int) -> dict[str, list[Took]]:
         folder = Path(scratch)
         write_work(folder, queries)
         model = tiny_model(folder / "model")
-        with vllm_server(model) as behind:
+        with vllm_server(model, "--no-enable-prefix-caching") as behind:
             forced = Forced(behind, SHORTER)
             with between(forced) as url:
                 clients = commands(python, model, url)

@@ -10,11 +10,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.rerank.simulation import SimulatedEngine
 from benchmarks.scale import made
-from rearank_cli.engines.base import Ability
 from rearank_cli.methods.sliding import Sliding
 from rearank_cli.recipes.loading import load_recipe
 from rearank_cli.records import Completion, Request
@@ -24,6 +24,7 @@ from rearank_cli.reranking.trace import AskTrace
 
 WINDOWS = 9
 LOOKED_UP = 100_000
+ORDER = " > ".join(f"[{number}]" for number in range(20, 0, -1))
 
 
 def peak() -> float:
@@ -78,30 +79,13 @@ def corpus(gigabytes: float = 3.0) -> None:
             print(f" ({worked:.1f} s of CPU)", flush=True)
 
 
-class _Instant:
-    """An engine that answers at once, with 2,000 characters of reasoning."""
-
-    kv_tokens = 0
-    capacity = 256
-    abilities: frozenset[Ability] = frozenset(("chat",))
-    most_choices = 0
-    reserved: Sequence[str] = ()
-    ORDER = " > ".join(f"[{number}]" for number in range(20, 0, -1))
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    def identity(self) -> dict[str, str]:
-        """Say what this is."""
-        return {"model": "instant"}
+class _Instant(SimulatedEngine):
+    """Answers at once, with 2,000 characters of reasoning."""
 
     async def complete(self, request: Request) -> Completion:
         """Return a full order of the window, after whoever else is ready."""
         await asyncio.sleep(0)
-        return Completion(f"<think>{'word ' * 400}</think><answer>{self.ORDER}</answer>")
+        return Completion(f"<think>{'word ' * 400}</think><answer>{ORDER}</answer>")
 
 
 class _Watch(Listener):

@@ -51,7 +51,7 @@ def measure(name: str, source: str, run: Run, depth: int) -> Row:
     for each in texts.qrels():
         judged.setdefault(each.query_id, {})[each.doc_id] = each.relevance
     ids = [each for each in run.rankings if each in judged]
-    kept = Run({i: run.rankings[i] for i in ids}, {i: run.scores[i] for i in ids}, run.tag)
+    kept = run.only(ids)
     with Reranker(depth=depth, cache=False) as reranker:
         began = time.perf_counter()
         new = reranker.rerank(kept, texts)
@@ -90,8 +90,7 @@ def found_run(name: str, data: Path, runs: Path | None) -> str:
 
 def first(run: Run, queries: int | None) -> Run:
     """Return the run of the first queries."""
-    ids = list(islice(run.rankings, queries))
-    return Run({i: run.rankings[i] for i in ids}, {i: run.scores[i] for i in ids}, run.tag)
+    return run.only(islice(run.rankings, queries))
 
 
 def show(row: Row) -> None:
