@@ -33,6 +33,18 @@ def rearank(
     )
 
 
+def shell(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell in `folder`; it fails where any command of a pipe does."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     """Start the command in `folder`, in a process group of its own, where Ctrl-C works.
 

@@ -30,6 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers be tried again at once, and asked without anybody's key."""
+    from rearank_cli.engines import openai, persistence, replies
+
+    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(persistence, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(replies, "LONGEST_WAIT", 0.0)
+    for name in openai.API_KEYS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of shared collections, runs and qrels beside the checkout."""
     place = os.environ.get("REARANK_SHARED")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from scripted import by_number
 
@@ -151,6 +151,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+Kind = TypeVar("Kind", bound=ThreadingHTTPServer)
+
+
+@contextmanager
+def running(server: Kind) -> Iterator[Kind]:
+    """Run a server in a thread until the block ends."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @contextmanager
 def serving(
     script: Script = by_number,
@@ -159,11 +173,5 @@ def serving(
     share: float = 0.5,
 ) -> Iterator[LlmServer]:
     """Run a server until the block ends."""
-    server = LlmServer(script, seconds, troubles, share)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(LlmServer(script, seconds, troubles, share)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

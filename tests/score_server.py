@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from llm_server import running
+
 Dialect = Literal["cohere", "jina", "vllm", "tei", "voyage"]
 PATHS: dict[Dialect, tuple[str, ...]] = {
     "cohere": ("/v2/rerank",),
@@ -175,11 +177,5 @@ def _scored(server: ScoreServer, query: str, documents: list[str]) -> list[tuple
 @contextmanager
 def scoring(dialect: Dialect = "vllm") -> Iterator[ScoreServer]:
     """Run a server until the block ends."""
-    server = ScoreServer(dialect)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(ScoreServer(dialect)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import Numbers, environment, served
+from command import Numbers, served, shell
 from llm_server import serving
 from scripted import shown
 
@@ -24,14 +24,7 @@ def coarse(prompt: Prompt) -> str:
 def piped(folder: Path, *commands: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run commands as a shell does, each reading what the one before it writes."""
     line = " | ".join(shlex.join([*RERANK, *command]) for command in commands)
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return shell(folder, line)
 
 
 def test_a_cascade_in_one_pipe(tmp_path: Path) -> None:

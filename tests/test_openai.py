@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from rearank_cli.engines import openai, persistence, replies
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.openai import OpenAIEngine
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Message, Request, Sampling
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 URL = "http://host/v1"
 PROMPT = (Message("user", "hello"),)
@@ -63,15 +64,6 @@ def ask(handler: Handler, urls: tuple[str, ...] = (URL,), **options: Any) -> Com
             await engine.close()
 
     return asyncio.run(main())
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(persistence, "LONGEST_PAUSE", 0.0)
-    monkeypatch.setattr(replies, "LONGEST_WAIT", 0.0)
-    for name in openai.API_KEYS:
-        monkeypatch.delenv(name, raising=False)
 
 
 def test_a_completion_and_the_request_for_it() -> None:

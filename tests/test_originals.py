@@ -6,14 +6,13 @@ The files are of the same making as the published ones, with words of our own.
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from command import FILES, Numbers, rearank
-from llm_server import serving
+from llm_server import running, serving
 from test_importers import TURNS
 
 from rearank_cli.errors import RearankError
@@ -77,13 +76,11 @@ def own_catalogue(folder: Path, address: str) -> Path:
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mirror]:
-    with Mirror() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with running(Mirror()) as server:
         monkeypatch.setenv("REARANK_ORIGINALS", str(own_catalogue(tmp_path, server.url)))
         monkeypatch.setenv("REARANK_CACHE_DIR", str(tmp_path / "cache"))
         load_recipe.cache_clear()
         yield server
-        server.shutdown()
     load_recipe.cache_clear()
 
 

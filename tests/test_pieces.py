@@ -10,7 +10,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_openai import PROMPT, URL, Server, failed, no_pauses, said
+from test_openai import PROMPT, URL, Server, failed, said
 
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.openai import OpenAIEngine
@@ -18,7 +18,7 @@ from rearank_cli.engines.pieces import fields
 from rearank_cli.errors import EngineError, PromptTooLong
 from rearank_cli.records import Completion, Request, Sampling
 
-__all__ = ["no_pauses"]
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 class Bytes(httpx.AsyncByteStream):

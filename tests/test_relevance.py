@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from score_server import MODEL, Dialect, ScoreServer, scoring
 
-from rearank_cli.engines import openai, persistence, replies
 from rearank_cli.engines.base import EngineSettings, Model
 from rearank_cli.engines.endpoints import MOST
 from rearank_cli.engines.relevance import RelevanceEngine, shared_out
 from rearank_cli.engines.scored import scored_model
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong
 from rearank_cli.records import Completion, Request, Sampling
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 EVERY: list[tuple[Dialect, str]] = [
     ("cohere", "/v2/rerank"),
@@ -34,15 +35,6 @@ EVERY: list[tuple[Dialect, str]] = [
     ("tei", ""),
     ("tei", "/rerank"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(persistence, "LONGEST_PAUSE", 0.0)
-    monkeypatch.setattr(replies, "LONGEST_WAIT", 0.0)
-    for name in openai.API_KEYS:
-        monkeypatch.delenv(name, raising=False)
 
 
 def asked(

@@ -14,7 +14,7 @@ from statistics import mean
 
 import httpx
 import pytest
-from command import ROOT, descendants, environment, gone_after, rearank, start
+from command import ROOT, descendants, gone_after, rearank, shell, start
 from test_logprobs import ask, requests
 
 from rearank_cli.engines.base import EngineSettings, Model
@@ -62,13 +62,7 @@ def piped(folder: Path) -> "subprocess.CompletedProcess[str]":
         "  --model smollm2-135m --trace piped.jsonl | tee piped.trec"
         f" | {sys.executable} -m rearank_cli eval - -d demo"
     )
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-    )
+    return shell(folder, line)
 
 
 def test_the_three_commands_work_as_one_pipe(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import STDIO
+from rearank_cli.formats.files import STDIO, TRACE_ENDING, beside
 from rearank_cli.formats.packed import plain_name
 
 FIELDS = ("stem", "name", "tag", "collection")
@@ -82,12 +82,9 @@ def check_distinct(outputs: Sequence[str], inputs: Sequence[str]) -> None:
 
 def trace_beside(run: str) -> str | None:
     """Return the trace that lies beside a run; None where there is none."""
-    path = Path(run)
-    name = plain_name(path.name)
-    if not name.endswith(".trec"):
-        return None
-    beside = path.with_name(name.removesuffix(".trec") + ".trace.jsonl")
-    return str(beside) if beside.is_file() else None
+    trace = beside(run, TRACE_ENDING)
+    named = plain_name(Path(run).name).endswith(".trec")
+    return trace if named and trace and Path(trace).is_file() else None
 
 
 def prefix_of(output: str) -> str:

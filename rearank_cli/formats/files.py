@@ -30,6 +30,21 @@ def label_and_name(word: str) -> tuple[str | None, str]:
     return label, name
 
 
+TRACE_ENDING = ".trace.jsonl"
+"""What the trace of a reranking ends in, beside its run."""
+
+
+def beside(run: str | os.PathLike[str], ending: str) -> str | None:
+    """Return the file beside a run with this ending: `x.meta.yml` for `x.trec` and `x.trec.gz`.
+
+    None for stdin, stdout, pipes and devices, which have nothing beside them.
+    """
+    path = Path(run)
+    if str(run) == STDIO or not path.name or (path.exists() and not path.is_file()):
+        return None
+    return str(path.with_name(packed.plain_name(path.name).removesuffix(".trec") + ending))
+
+
 def reason(error: BaseException) -> str:
     """Return the short text of a system error, without its number and path."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

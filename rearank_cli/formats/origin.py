@@ -19,9 +19,8 @@ from typing import Any
 from rearank_cli import __version__
 from rearank_cli.errors import RearankError
 from rearank_cli.formats import hardware
-from rearank_cli.formats.files import STDIO, open_bytes, write_text
+from rearank_cli.formats.files import STDIO, beside, open_bytes, write_text
 from rearank_cli.formats.locks import locked
-from rearank_cli.formats.packed import plain_name
 from rearank_cli.formats.trec import run_lines, write_run
 from rearank_cli.log import warn
 from rearank_cli.records import Run
@@ -204,10 +203,7 @@ def short_path(path: str) -> str:
 
 def origin_file(run: str | os.PathLike[str]) -> str | None:
     """Return where the origin of a run's file is; None for stdin, stdout, pipes and devices."""
-    path = Path(run)
-    if str(run) == STDIO or not path.name or (path.exists() and not path.is_file()):
-        return None
-    return str(path.with_name(plain_name(path.name).removesuffix(".trec") + ENDING))
+    return beside(run, ENDING)
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import STDIO, check_writable
+from rearank_cli.formats.files import STDIO, TRACE_ENDING, beside, check_writable
 from rearank_cli.formats.locks import locked
 from rearank_cli.formats.origin import of_digest, write_origin
-from rearank_cli.formats.packed import plain_name
 from rearank_cli.reranking.chain import Candidates, Reranked
 from rearank_cli.reranking.driver import Driver, Listener
 from rearank_cli.reranking.journal import Journal, journal_file
@@ -49,12 +48,7 @@ class RunFiles:
     @property
     def trace_file(self) -> str | None:
         """The trace's file; None when the run goes to stdout and no trace was asked for."""
-        if self.trace or self.run == STDIO or not Path(self.run).name:
-            return self.trace
-        path = Path(self.run)
-        if path.exists() and not path.is_file():
-            return None  # /dev/null and pipes have nothing beside them
-        return str(path.with_name(plain_name(path.name).removesuffix(".trec") + ".trace.jsonl"))
+        return self.trace or beside(self.run, TRACE_ENDING)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 from rearank_cli.errors import RearankError
-from rearank_cli.formats.files import STDIO, reason, write_text
-from rearank_cli.formats.packed import plain_name
+from rearank_cli.formats.files import beside, reason, write_text
 from rearank_cli.formats.trec import run_lines
 from rearank_cli.reranking.chain import Reranked
 from rearank_cli.reranking.scores import scored_run
@@ -24,10 +22,7 @@ def journal_file(run: str) -> str | None:
 
     It is plain text where the run is packed. None for stdout, pipes and devices.
     """
-    path = Path(run)
-    if run == STDIO or not path.name or (path.exists() and not path.is_file()):
-        return None
-    return str(path.with_name(plain_name(path.name).removesuffix(".trec") + ENDING))
+    return beside(run, ENDING)
 
 
 class Journal:
