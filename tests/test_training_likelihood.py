@@ -40,6 +40,7 @@ SETTINGS = (
     *("lora.rank=8", "lora.alpha=16", "run.precision=float32", "run.micro_batch=2"),
     *("likelihood.steps=30", "likelihood.lists_per_step=4", "likelihood.warmup_steps=2"),
     *("likelihood.lora_learning_rate=0.01", "likelihood.schedule=constant_with_warmup"),
+    "likelihood.imitation=0.01",  # a random model finds everything unlikely
     *("run.save_every=10", "run.keep=9", "validation.every=15", "validation.depth=3"),
 )
 
@@ -92,7 +93,7 @@ def test_it_learns_which_passage_makes_the_query_likely(done: Job) -> None:
     assert [each["step"] for each in steps] == list(range(1, 31))
     first, last = steps[:5], steps[-5:]
     assert sum(each["loss"] for each in last) < 0.5 * sum(each["loss"] for each in first)
-    assert sum(each["first"] for each in last) == 5
+    assert sum(each["first"] for each in last) >= 4.5  # of 5; by chance 1.7
     validations = [each for each in done.folder.records() if each["stage"] == "validation"]
     assert [each["step"] for each in validations] == [0, 15, 30]
     # The relevant passage was retrieved last: nDCG@10 is 1 / log2(4); learned, it comes first.
@@ -154,6 +155,17 @@ def test_a_teacher_shares_the_aim_with_the_grades() -> None:
     wanted = 0.75 * soft + 0.25 * torch.tensor([0, 1.0, 0])
     assert targets([0, 1, 0], [1.0, 0.0, 0.5], how).tolist() == pytest.approx(wanted.tolist())
     assert targets([0, 0, 0], [1.0, 0.0, 0.5], how).tolist() == pytest.approx(soft.tolist())
+
+
+def test_the_loss_holds_on_to_the_likelihood_of_what_is_wanted() -> None:
+    from rearank_cli.training.likelihood import loss
+
+    how = load_settings(None, ("likelihood.scale=2", "likelihood.imitation=0.5")).likelihood
+    means, wanted = torch.tensor([-1.0, -3.0]), torch.tensor([0.75, 0.25])
+    contrast = -(wanted * torch.tensor([-2.0, -6.0]).log_softmax(0)).sum()
+    assert float(loss(means, wanted, how)) == pytest.approx(float(contrast) + 0.5 * 1.5)
+    # Contrast alone does not see that all of a list have become less likely; the loss does.
+    assert float(loss(means - 1, wanted, how) - loss(means, wanted, how)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

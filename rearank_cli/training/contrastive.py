@@ -85,10 +85,12 @@ class Trainer:
 
         On a CPU every core has lists of its own: threads that share the work of one list wait for
         each other at every operation, which costs most of the time as soon as anything else runs.
-        Gradients are summed in the order of the lists, whoever was done first.
+        Gradients are summed in the order of the lists, whoever was done first; lists of like
+        length are scored together, so that little is padded.
         """
         found: list[dict[str, float]] = []
         at_once = self._job.settings.run.micro_batch
+        lists = sorted(lists, key=lambda each: max(map(len, each["passages"])))
         parts = [lists[start : start + at_once] for start in range(0, len(lists), at_once)]
         for gradients, figures in self._pool.map(self._part, parts):
             for each, gradient in zip(self._trained, gradients, strict=True):
@@ -110,9 +112,7 @@ class Trainer:
         with torch.autocast(device, torch.bfloat16, enabled=half):
             means = self._scorer.means(pairs).split([len(each["passages"]) for each in lists])
         wanted = [targets(each["grades"], each.get("teacher"), self._how) for each in lists]
-        losses = [
-            loss(mean, want, self._how.scale) for mean, want in zip(means, wanted, strict=True)
-        ]
+        losses = [loss(mean, want, self._how) for mean, want in zip(means, wanted, strict=True)]
         total = torch.stack(losses).sum() / self._how.lists_per_step
         gradients = torch.autograd.grad(total, self._trained)
         return gradients, [
@@ -200,6 +200,9 @@ def _model(job: Job, begun: Path | None) -> Any:
     if not job.lora:
         return policy.load_base(str(begun or job.base), False).to(device)
     base = policy.load_base(job.base, True, job.settings.run.precision).to(device)
+    if device == "cpu":
+        # In bfloat16 the backward pass of torch's fused attention takes longer than plain matrices.
+        base.set_attn_implementation("eager")
     if begun:
         return policy.from_adapter(base, begun)
     return policy.with_adapter(base, job.settings.lora, job.settings.run.seed)

@@ -122,6 +122,11 @@ def targets(
     return weight * soft + (1 - weight) * hard
 
 
-def loss(means: torch.Tensor, wanted: torch.Tensor, scale: float) -> torch.Tensor:
-    """Return the cross-entropy between the wanted shares and the softmax of `scale` x the means."""
-    return -(wanted.to(means.device) * (scale * means).log_softmax(0)).sum()
+def loss(means: torch.Tensor, wanted: torch.Tensor, how: Likelihood) -> torch.Tensor:
+    """Return the cross-entropy between the wanted shares and the softmax of `scale` x the means.
+
+    What is added, `imitation` x the negative means of what is wanted, is the loss of a language
+    model: by contrast alone queries can become less likely after every passage.
+    """
+    aim = wanted.to(means.device)
+    return -(aim * ((how.scale * means).log_softmax(0) + how.imitation * means)).sum()

@@ -76,6 +76,7 @@ class Likelihood:
     scale: float
     teacher: float
     temperature: float
+    imitation: float
     learning_rate: float
     lora_learning_rate: float
     warmup_steps: int
