@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import make_model
@@ -12,6 +13,7 @@ from rearank_cli.engines.defaults import EMBEDDED
 from rearank_cli.engines.machine import Machine
 from rearank_cli.engines.opening import ENGINES, Where
 from rearank_cli.engines.options import open_settings
+from rearank_cli.engines.revision import revision
 from rearank_cli.errors import RearankError
 from rearank_cli.records import Completion, Request, Sampling
 from rearank_cli.reranking.reranker import Reranker
@@ -85,5 +87,33 @@ def test_the_embedded_model_scores_likelihoods_on_what_is_fast_here(
     assert reranker._opening.where.name == engine
     if engine == "transformers":
         assert reranker.settings.recipe.name == "likelihood"
-        assert reranker.settings.recipe.numbers == {"scale": 4}
+        assert reranker.settings.recipe.numbers == {"scale": 8}
         assert len(reranker.settings.recipe.exemplars) == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "own"),
+    [
+        (EMBEDDED, {}, True),
+        (EMBEDDED, {"recipe": "likelihood", "engine_name": "vllm"}, True),
+        (EMBEDDED, {"adapter": "none"}, False),
+        (EMBEDDED, {"recipe": "letters"}, False),
+        ("another", {"recipe": "likelihood"}, False),
+        (EMBEDDED, {"base_urls": ("http://127.0.0.1:9",)}, False),
+    ],
+    ids=["default", "vLLM", "none", "another recipe", "another model", "a server"],
+)
+def test_the_adapter_of_a_recipe_is_for_the_model_that_it_was_made_for(
+    monkeypatch: pytest.MonkeyPatch, folder: str, model: str, said: dict[str, Any], own: bool
+) -> None:
+    there = "" if "base_urls" in said else folder
+    monkeypatch.setattr(options, "this_machine", Machine)
+    monkeypatch.setattr(options, "find_model", lambda name, served: Model(model, there, "m1"))
+    reranker = Reranker(model, cache=False, **said)
+    assert reranker._opening is not None
+    adapter = reranker._opening.settings.adapter
+    assert (adapter.name if adapter else None) == ("smollm2-135m-likelihood" if own else None)
+    if adapter and own:
+        # It is part of the key of an answer, by its own weights.
+        assert reranker._opening.settings.identity()["adapter"] == revision(Path(adapter.location))
+        assert (Path(adapter.location) / "README.md").is_file()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rearank_cli.engines.adapters import check_adapter, resolve_adapter, tensor_names
+from rearank_cli.engines.adapters import check_adapter, packaged, resolve_adapter, tensor_names
 from rearank_cli.engines.base import Model
 from rearank_cli.engines.models import find_model, resolve_model
 from rearank_cli.engines.opening import check_urls, engine_arguments, lora_rank_limit
@@ -104,6 +104,13 @@ def test_an_adapter_of_another_model_is_refused(model: Path, tmp_path: Path) -> 
     folder = adapter(tmp_path / "lora", "model.layers.7.q_proj")
     with pytest.raises(RearankError, match=r"1 of its 1 modules .* model.layers.7.q_proj"):
         check_adapter(folder, model)
+
+
+def test_an_adapter_of_the_package_goes_by_its_name() -> None:
+    found, rank = packaged("smollm2-135m-likelihood")
+    assert (found.name, rank) == ("smollm2-135m-likelihood", 16)
+    with pytest.raises(RearankError, match="an adapter of the package, found 'my-lora'"):
+        packaged("my-lora")
 
 
 def test_a_folder_without_adapter_is_refused(model: Path) -> None:

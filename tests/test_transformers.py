@@ -1,6 +1,7 @@
 """transformers as an engine: its log-probabilities are the model's, and no token is done twice."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tiny import make_model
 
 from rearank_cli.engines.base import EngineSettings
 from rearank_cli.engines.models import resolve_model
+from rearank_cli.engines.opening import with_adapter
 from rearank_cli.engines.splitting import first_tokens, split
 from rearank_cli.engines.transformers import TransformersEngine
 from rearank_cli.errors import EngineError, EngineStartError, PromptTooLong, RearankError
@@ -204,6 +206,23 @@ def test_what_does_not_fit_is_said_before_it_is_tried(folder: Path) -> None:
     with pytest.raises(PromptTooLong) as caught:
         ask(engine_for(folder, max_model_len=64), [Request("x" * 60, Sampling(10))])
     assert caught.value.limit == 54
+
+
+def test_an_adapter_leaves_the_model_its_precision(folder: Path, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft", reason="needs peft")
+    from transformers import AutoModelForCausalLM
+
+    half, lora = shutil.copytree(folder, tmp_path / "half"), tmp_path / "lora"
+    AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(half)
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    base = AutoModelForCausalLM.from_pretrained(half)
+    peft.get_peft_model(base, config).save_pretrained(lora)
+    bare = EngineSettings(resolve_model(str(half)))
+    without, _ = TransformersEngine(bare)._load()
+    under, _ = TransformersEngine(with_adapter(bare, str(lora)))._load()
+    assert without.dtype == under.dtype == torch.bfloat16
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(without.state_dict()[name], under.state_dict()[name])
 
 
 def test_arguments_of_another_engine_are_refused(folder: Path) -> None:

@@ -1,85 +1,135 @@
 """How good and how fast the embedded model is on this machine's CPU.
 
 `python -m benchmarks.small.run` reranks BM25's first hits of several collections with the default
-of `rearank rerank`, and prints a table: nDCG@10 of BM25 and of the reranked run, the difference
-with the p-value of a paired t-test, pairs, seconds, pairs a second. What the cache knows would
-take no time, so the cache is off.
+of `rearank rerank`, without what it was taught (`untrained`), and as one-token windows (`letters`),
+and prints a table: nDCG@10, the difference from BM25 with the p-value of a paired t-test, then
+Holm's over a system's collections at a depth, the p-value against `untrained`, pairs a second.
+What the cache knows would take no time, so the cache is off.
 """
 
 import argparse
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
+from rearank_cli.collection import Collection
 from rearank_cli.collection.opening import open_collection
 from rearank_cli.engines.machine import cpu_has_bfloat16
 from rearank_cli.evaluation.measures import parse_measures
 from rearank_cli.evaluation.scoring import Scorer
-from rearank_cli.evaluation.significance import t_test
+from rearank_cli.evaluation.significance import holm, t_test
 from rearank_cli.formats.trec import read_run
 from rearank_cli.records import Run
 from rearank_cli.reranking.reranker import Reranker
 
 MEASURE = "nDCG@10"
 MEASURED = ("demo", "cacm", "dl19")
-COLUMNS = "collection depth queries BM25 likelihood difference p pairs seconds pairs/s".split()
 # On these, and cf, the recipe's numbers were chosen.
 CHOSEN_ON = ("cisi", "med", "nfcorpus", "vaswani")
+EMBEDDED = "smollm2-135m"
+SYSTEMS: Mapping[str, Mapping[str, Any]] = {
+    "untrained": {"model": EMBEDDED, "recipe": "likelihood", "adapter": "none"},
+    "default": {},
+    "letters": {"model": EMBEDDED, "recipe": "letters", "engine_name": "transformers"},
+}
+COLUMNS = (
+    "depth collection queries BM25 system nDCG@10 difference p Holm against-untrained pairs/s"
+).split()
+
+
+@dataclass(frozen=True)
+class Work:
+    """The judged queries of a collection: candidates, texts, grades, and what BM25 reaches."""
+
+    collection: str
+    run: Run
+    texts: Collection
+    scorer: Scorer
+    bm25: Sequence[float]
+
+    def measured(self, run: Run) -> list[float]:
+        """Return a run's nDCG@10, query by query."""
+        found = self.scorer.evaluate("", run).per_query[MEASURE]
+        return [found[query_id] for query_id in self.run.rankings]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One collection at one depth; `p` is that of the paired t-test against BM25."""
+    """A system on a collection: its figures by query, and pairs a second."""
 
-    collection: str
-    depth: int
-    queries: int
-    bm25: float
-    reranked: float
-    p: float | None
-    pairs: int
-    seconds: float
+    work: Work
+    system: str
+    figures: Sequence[float]
+    speed: float
+
+    def p_against(self, others: Sequence[float]) -> float | None:
+        """Return the p-value of a paired t-test; None where nothing differs."""
+        pairs = zip(self.figures, others, strict=True)
+        return t_test([own - other for own, other in pairs])
 
 
-def measure(name: str, source: str, run: Run, depth: int) -> Row:
-    """Rerank a run and compare; only queries with judgements take part."""
-    texts = open_collection(source)
+def work(name: str, data: Path, runs: Path | None, queries: int | None) -> Work:
+    """Open a collection; only queries with judgements take part."""
+    texts = open_collection(name if name == "demo" else str(data / name))
     judged: dict[str, dict[str, int]] = {}
     for each in texts.qrels():
         judged.setdefault(each.query_id, {})[each.doc_id] = each.relevance
-    ids = [each for each in run.rankings if each in judged]
-    kept = run.only(ids)
-    with Reranker(depth=depth, cache=False) as reranker:
+    run = read_run(found_run(name, data, runs))
+    run = run.only(islice((each for each in run.rankings if each in judged), queries))
+    scorer = Scorer({i: judged[i] for i in run.rankings}, parse_measures([MEASURE]))
+    found = scorer.evaluate("", run).per_query[MEASURE]
+    return Work(name, run, texts, scorer, [found[i] for i in run.rankings])
+
+
+def measure(work: Work, system: str, depth: int) -> Row:
+    """Rerank a collection's run."""
+    pairs = sum(min(depth, len(each)) for each in work.run.rankings.values())
+    with Reranker(depth=depth, cache=False, **SYSTEMS[system]) as reranker:
         began = time.perf_counter()
-        new = reranker.rerank(kept, texts)
+        new = reranker.rerank(work.run, work.texts)
         seconds = time.perf_counter() - began
-    scorer = Scorer({i: judged[i] for i in ids}, parse_measures([MEASURE]))
-    before = [scorer.evaluate("", kept).per_query[MEASURE][i] for i in ids]
-    after = [scorer.evaluate("", new).per_query[MEASURE][i] for i in ids]
-    p = t_test([new - old for new, old in zip(after, before, strict=True)])
-    pairs = sum(min(depth, len(kept.rankings[i])) for i in ids)
-    return Row(name, depth, len(ids), fmean(before), fmean(after), p, pairs, seconds)
+    row = Row(work, system, work.measured(new), pairs / seconds)
+    told = f"{fmean(row.figures):.4f}, {row.speed:.1f} pairs/s"
+    print(f"{depth} hits of {work.collection}, {system}: {told}", file=sys.stderr, flush=True)
+    return row
 
 
 def main() -> None:
-    """Print one line for each collection and depth, as they are done."""
+    """Print one line for each depth, collection and system, when a depth is done."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of collections")
     parser.add_argument("--runs", type=Path, help="folder of NAME.bm25.trec, where there are any")
     parser.add_argument("--depths", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--queries", type=int, help="only so many of each collection")
     parser.add_argument("--only", nargs="+", default=[*MEASURED, *CHOSEN_ON])
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["untrained", "default"])
     chosen = parser.parse_args()
     print(f"bfloat16 instructions: {'yes' if cpu_has_bfloat16() else 'no'}")
     print("\t".join(COLUMNS))
     for depth in chosen.depths:
-        for name in chosen.only:
-            source = name if name == "demo" else str(chosen.data / name)
-            run = read_run(found_run(name, chosen.data, chosen.runs))
-            show(measure(name, source, first(run, chosen.queries), depth))
+        every = [work(name, chosen.data, chosen.runs, chosen.queries) for name in chosen.only]
+        rows = [measure(each, system, depth) for each in every for system in chosen.systems]
+        for system in chosen.systems:
+            show(depth, [row for row in rows if row.system == system], rows)
+
+
+def show(depth: int, rows: Sequence[Row], every: Sequence[Row]) -> None:
+    """Print the rows of a system at a depth."""
+    found = [row.p_against(row.work.bm25) for row in rows]
+    for row, p, corrected in zip(rows, found, holm(found), strict=True):
+        told = [p, corrected, row.p_against(untrained(row, every))]
+        print("\t".join((str(depth), *_cells(row, told))), flush=True)
+
+
+def untrained(row: Row, every: Sequence[Row]) -> Sequence[float]:
+    """Return what the untrained model reaches where a row was measured; else the row's own."""
+    same = (each for each in every if each.work is row.work and each.system == "untrained")
+    return next(same, row).figures
 
 
 def found_run(name: str, data: Path, runs: Path | None) -> str:
@@ -88,21 +138,12 @@ def found_run(name: str, data: Path, runs: Path | None) -> str:
     return str(named if named and named.is_file() else data / name / "bm25.trec")
 
 
-def first(run: Run, queries: int | None) -> Run:
-    """Return the run of the first queries."""
-    return run.only(islice(run.rankings, queries))
-
-
-def show(row: Row) -> None:
-    """Print a row of the table."""
-    print("\t".join(_cells(row)), flush=True)
-
-
-def _cells(row: Row) -> Iterator[str]:
-    yield from (row.collection, str(row.depth), str(row.queries))
-    yield from (f"{row.bm25:.4f}", f"{row.reranked:.4f}", f"{row.reranked - row.bm25:+.4f}")
-    yield from ("" if row.p is None else f"{row.p:.3f}", str(row.pairs), f"{row.seconds:.0f}")
-    yield f"{row.pairs / row.seconds:.1f}"
+def _cells(row: Row, told: Sequence[float | None]) -> Iterator[str]:
+    before, after = fmean(row.work.bm25), fmean(row.figures)
+    yield from (row.work.collection, str(len(row.figures)), f"{before:.4f}", row.system)
+    yield from (f"{after:.4f}", f"{after - before:+.4f}")
+    yield from ("" if each is None else f"{each:.4f}" for each in told)
+    yield f"{row.speed:.1f}"
 
 
 if __name__ == "__main__":

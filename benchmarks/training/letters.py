@@ -1,10 +1,10 @@
 """Self-distillation: what a model finds likely, as the label of one-token windows.
 
 `python -m benchmarks.training.letters LISTS FOLDER` reads lists of `rearank augment --objective
-likelihood`. The embedded model scores each list's passages by the likelihood of the query; then
-it learns, under a LoRA adapter, to put that order's shares on the letters of the same passages,
-shuffled into one window of the recipe `letters`. Rerank with `--recipe letters --window 7
---passage-chars 240 --adapter FOLDER`.
+likelihood`. The embedded model under its adapter scores each list's passages by the likelihood of
+the query; then the model learns, under an adapter of its own, to put that order's shares on the
+letters of the same passages, shuffled into one window of the recipe `letters`. Rerank with
+`--recipe letters --window 7 --passage-chars 240 --adapter FOLDER`.
 """
 
 import argparse
@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import AutoTokenizer, get_scheduler
 
+from rearank_cli.engines.adapters import packaged
 from rearank_cli.engines.models import resolve_model
 from rearank_cli.engines.splitting import read_request
 from rearank_cli.methods.base import Ask
@@ -83,20 +85,22 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rate", type=float, default=2e-4)
-    parser.add_argument("--scale", type=float, default=4.0)
+    parser.add_argument("--scale", type=float, default=8.0)
     chosen = parser.parse_args()
     location = resolve_model(chosen.model).location
     tokenizer = AutoTokenizer.from_pretrained(location)
-    base = policy.load_base(location, True)
-    scorer = Likelihoods(base, tokenizer, load_recipe("likelihood"))
+    judge = load_recipe("likelihood")
+    adapter, _ = packaged(judge.adapter)
+    judging = PeftModel.from_pretrained(policy.load_base(location, True), adapter.location)
+    scorer = Likelihoods(judging.merge_and_unload(), tokenizer, judge)
     recipe = load_recipe("letters")
     examples = read_contrasts(chosen.lists).examples[: chosen.steps * WINDOWS]
     windows = [
         window(tokenizer, recipe, each, shares(scorer, each, chosen.scale)) for each in examples
     ]
     print(f"{len(windows)} windows are labelled", flush=True)
+    base = policy.load_base(location, True)
     train(policy.with_adapter(base, LORA, 0), windows, chosen.steps, chosen.rate, chosen.folder)
-    policy.save(base, tokenizer, chosen.folder, chosen.model)
 
 
 def train(model: Any, windows: Sequence[Window], steps: int, rate: float, folder: Path) -> None:

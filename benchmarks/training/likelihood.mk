@@ -19,9 +19,9 @@ PACKAGES := dict-foldoc dict-gcide wordnet-base
 PYTHON_DOC ?= python3.11-doc
 # The teacher, gte-small, as ONNX in a package of npm; the folder can be another small BERT.
 TEACHER ?= $(OUT)/teacher/package/dist/Xenova/gte-small
-STEPS ?= 200
-SETTINGS ?= lora.rank=16 lora.first_layer=12 run.micro_batch=2 run.save_every=8 \
-	likelihood.steps=$(STEPS) likelihood.warmup_steps=3
+STEPS ?= 400
+SETTINGS ?= lora.rank=16 lora.first_layer=8 lora.modules=q_proj,v_proj,o_proj,down_proj \
+	run.micro_batch=4 likelihood.steps=$(STEPS)
 APT := -o Acquire::Languages=en -o Dir::State::lists=$(abspath $(TEXTS))/lists \
 	-o Dir::Cache=$(abspath $(TEXTS))/cache
 

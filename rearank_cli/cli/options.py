@@ -114,7 +114,11 @@ RerankUrl = Annotated[
 ]
 Adapter = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="LoRA adapter on top of the model.", rich_help_panel="Model"),
+    typer.Option(
+        metavar="DIR",
+        help="LoRA adapter on top of the model; none: without the one that a recipe has.",
+        rich_help_panel="Model",
+    ),
 ]
 Concurrency = Annotated[
     int | None,

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from importlib.resources import files
 from pathlib import Path
 
 from rearank_cli.engines.base import Model
@@ -28,6 +29,14 @@ def resolve_adapter(folder: str, model: Model) -> tuple[Model, int]:
     base = Path(model.location)
     check_adapter(path, base if base.is_dir() else _with_names(model))
     return Model(folder, str(path.absolute()), revision(path)), adapter_rank(path)
+
+
+def packaged(name: str) -> tuple[Model, int]:
+    """Return an adapter that comes with the program, and its rank; raise where there is none."""
+    folder = Path(str(files("rearank_cli").joinpath("models", name)))
+    if not (folder / CONFIG).is_file():
+        raise RearankError(f"expected the name of an adapter of the package, found {name!r}")
+    return Model(name, str(folder), revision(folder)), adapter_rank(folder)
 
 
 def _with_names(model: Model) -> Path:

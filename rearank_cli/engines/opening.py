@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rearank_cli.engines.base import Engine, EngineSettings
+from rearank_cli.engines.base import Engine, EngineSettings, Model
 from rearank_cli.engines.cached import CachedEngine
 from rearank_cli.engines.cluster import Cluster
 from rearank_cli.engines.dry import DryEngine
@@ -217,7 +217,11 @@ def with_adapter(settings: EngineSettings, folder: str | None) -> EngineSettings
         )
     from rearank_cli.engines.adapters import resolve_adapter
 
-    adapter, rank = resolve_adapter(folder, settings.model)
+    return under(settings, *resolve_adapter(folder, settings.model))
+
+
+def under(settings: EngineSettings, adapter: Model, rank: int) -> EngineSettings:
+    """Return the settings with an adapter of this rank, which fits the model."""
     arguments = {"max_lora_rank": lora_rank_limit(rank), **settings.engine_args}
     return replace(settings, adapter=adapter, engine_args=arguments)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
+from rearank_cli.engines.adapters import packaged
 from rearank_cli.engines.base import Engine, EngineLog, EngineSettings, Model
 from rearank_cli.engines.cluster import Cluster
 from rearank_cli.engines.defaults import PAPER_MODEL
@@ -17,10 +18,13 @@ from rearank_cli.engines.opening import (
     check_urls,
     make_dry_engine,
     make_engine,
+    under,
     with_adapter,
     with_dtype,
 )
 from rearank_cli.log import note
+
+NO_ADAPTER = "none"
 
 
 class EngineOptions(TypedDict, total=False):
@@ -31,8 +35,8 @@ class EngineOptions(TypedDict, total=False):
     `ray` is the address of a Ray cluster, or `auto`; with any of them the model is not run in this
     process. A cluster runs as many `replicas` (a number, or `max`, the default) on
     `gpus_per_replica` GPUs each. `timeout` and `deadline` are seconds for one request and for one
-    ask with all its tries. `adapter` is the folder of a LoRA adapter.
-    `engine_args` are vLLM's own arguments, such as `dtype` or
+    ask with all its tries. `adapter` is the folder of a LoRA adapter; `none` leaves out the one
+    that comes with a recipe. `engine_args` are vLLM's own arguments, such as `dtype` or
     `max_model_len`; `server_args` are fields of every request to a server, and None leaves a field
     out. `cache` says whether finished answers are kept and used again. `log` takes the messages of
     the engine's libraries, which otherwise go to this process's stdout and stderr; `tell` hears
@@ -57,10 +61,14 @@ class EngineOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A model that was found, and how and where it is to run."""
+    """A model that was found, and how and where it is to run.
+
+    `without_adapter` says that the user wants none.
+    """
 
     settings: EngineSettings
     where: Where
+    without_adapter: bool = False
 
     @property
     def model(self) -> Model:
@@ -82,6 +90,12 @@ class Opening:
         if self.where.engine or elsewhere or this_machine().uses_gpu:
             return self
         return replace(self, where=replace(self.where, engine="transformers"))
+
+    def with_own(self, adapter: str) -> Self:
+        """Return how the model runs with an adapter of the package, unless another was said."""
+        if self.without_adapter or self.settings.adapter or not self.model.location:
+            return self
+        return replace(self, settings=under(self.settings, *packaged(adapter)))
 
     def make(self) -> Engine:
         """Return the engine; raise `RearankError` when the cache is unusable."""
@@ -125,4 +139,5 @@ def open_settings(model: str | None, **options: Any) -> Opening:
     settings = EngineSettings(found, **options)
     if not cluster:
         settings = with_dtype(settings)
-    return Opening(with_adapter(settings, adapter), where)
+    none = adapter == NO_ADAPTER
+    return Opening(with_adapter(settings, None if none else adapter), where, none)

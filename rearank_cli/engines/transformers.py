@@ -110,19 +110,26 @@ class TransformersEngine:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(location)
-        # An adapter is added in float32, so that rounding its sum is all that is lost.
-        first = "float32" if self._settings.adapter else dtype
-        model = AutoModelForCausalLM.from_pretrained(location, dtype=first)
+        model = AutoModelForCausalLM.from_pretrained(location, dtype=dtype)
         if self._settings.adapter:
-            model = self._merged(model)
-            if dtype != "auto":
-                model = model.to(getattr(torch, dtype))
+            # It is added in float32, so that rounding its sum is all that is lost.
+            chosen = model.dtype
+            model = self._merged(model.float()).to(chosen)
+            # As it was loaded. With weights that need no gradients torch multiplies the last token
+            # of each text by a copy of the head of its own, which takes as long as all the rest.
+            model.requires_grad_(True)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return model.to(device).eval(), tokenizer
 
     def _merged(self, model: Any) -> Any:
-        from peft import PeftModel
-
+        try:
+            from peft import PeftModel
+        except ImportError as error:
+            raise EngineStartError(
+                f"an adapter needs peft, which cannot be imported: {error}",
+                hint="pip install peft, or say `adapter=none`",
+                exit_code=2,
+            ) from error
         assert self._settings.adapter is not None, "asked for with an adapter only"
         folder = Path(self._settings.adapter.location)
         return PeftModel.from_pretrained(model, folder).merge_and_unload()

@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "chat_template": (dict,),
     "strip": (bool,),
     "made_for": (list,),
+    "adapter": (str,),
     "source": (str,),
     "expected": (dict,),
 }
@@ -60,6 +61,7 @@ _AS_THEY_ARE = (
     "force_format",
     "strip",
     "made_for",
+    "adapter",
     "source",
     "expected",
 )

@@ -41,9 +41,9 @@ class Recipe:
     `chat_template` are switches of the model's own chat template. `prefill` is how the model's turn
     begins; `closing` ends reasoning that goes on for too long, and `force_format` keeps answers to
     their form. `strip` takes white space from both ends of a message. `made_for` are the models
-    that it was made for, by exact id, `source` says where the wording is from, and `expected` is a
-    published figure. `digest` is the file's
-    SHA-256.
+    that it was made for, by exact id, which are given the package's `adapter` where it names one;
+    `source` says where the wording is from, and `expected` is a published figure. `digest` is the
+    file's SHA-256.
 
     >>> from rearank_cli.recipes.loading import load_recipe
     >>> recipe = load_recipe("rearank").changed(max_tokens=512)
@@ -75,6 +75,7 @@ class Recipe:
     force_format: bool = False
     strip: bool = True
     made_for: Sequence[str] = ()
+    adapter: str = ""
     description: str = ""
     source: str = ""
     expected: Mapping[str, Any] = field(default_factory=dict)

@@ -68,6 +68,8 @@ class Reranker:
         self._opening: Opening | None = (
             made.for_continuations() if made and chosen.continuation else made
         )
+        if self._opening and chosen.adapter and name in chosen.made_for:
+            self._opening = self._opening.with_own(chosen.adapter)
         self._engine = engine
         self._loop: LoopThread | None = None
 
