@@ -91,6 +91,6 @@ def test_the_likelihood_is_not_taught_with_what_is_measured(tmp_path: Path) -> N
     assert collections == {f"{tmp_path}/pairs"}
     (train,) = [line.split() for line in lines if line.startswith("rearank train")]
     changes = [train[at + 1] for at, word in enumerate(train) if word == "--set"]
-    assert load_settings(None, changes).likelihood.steps == 200
+    assert load_settings(None, changes).likelihood.steps == 400
     assert "likelihood" in train[train.index("--objective") :]
     assert (ROOT / train[train.index("--sources") + 1]).is_file()
