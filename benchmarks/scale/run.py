@@ -113,8 +113,8 @@ def driver(queries: int = 100_000) -> None:
     work = reranker.candidates(shared, made.collection(queries, 1_000))
     del shared
     settings = Settings(load_recipe("rearank"), Sliding())
-    print(f"{queries:,} queries x {WINDOWS} windows; before the first: {memory():.0f} MB", end="")
-    print(f", peak {peak():.0f} MB")
+    before = f"{memory():.0f} MB, peak {peak():.0f} MB"
+    print(f"{queries:,} queries x {WINDOWS} windows; before the first: {before}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         files = RunFiles(f"{folder}/new.trec", None, "made")
         job = Job(files, work, lambda: {"made": True})
